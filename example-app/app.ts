@@ -1,0 +1,37 @@
+import autoload from '@fastify/autoload'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { fileURLToPath } from 'node:url'
+
+/** What each file in plugins/ is given. */
+export interface AppOptions {
+  databaseUrl: string
+  /** Without it, the cache has its memory tier only. */
+  redisUrl: string | undefined
+  poolMax: number
+}
+
+export interface BuildOptions extends AppOptions {
+  logLevel: string
+  /** The number of this process among `--instances`; each reply carries it as `x-instance`. */
+  instance?: number
+}
+
+/** The app, ready to listen: clients and techniques from plugins/, then routes/, so that every technique sees every route. */
+export async function build ({ logLevel, instance = 1, ...options }: BuildOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: { level: logLevel },
+    // A misspelt field is an error, not something to drop silently.
+    ajv: { customOptions: { removeAdditional: false } }
+  })
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('x-instance', instance)
+    done()
+  })
+  await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
+  await app.register(autoload, { dir: folder('routes'), options: { prefix: '' }, dirNameRoutePrefix: false, forceESM: true })
+  return app
+}
+
+function folder (name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url))
+}

@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify'
+import type { AddressInfo } from 'node:net'
+import { build } from './app.js'
+import type { Backends } from './backends.js'
+import type { Config } from './config.js'
+
+export interface Instance {
+  app: FastifyInstance
+  url: string
+}
+
+/** Builds the app and listens. */
+export async function startInstance (
+  config: Config, backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>, number = 1
+): Promise<Instance> {
+  const app = await build({
+    databaseUrl: backends.databaseUrl,
+    redisUrl: backends.redisUrl,
+    poolMax: config.POOL_MAX,
+    logLevel: config.LOG_LEVEL,
+    instance: number
+  })
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    await app.close()
+    throw (error as { code?: unknown }).code === 'EADDRINUSE'
+      ? new Error(`port ${config.PORT} is taken on ${config.HOST}: set PORT to another one, or to 0 for any that is free`, { cause: error })
+      : error
+  }
+  const { port } = app.server.address() as AddressInfo
+  return { app, url: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}` }
+}

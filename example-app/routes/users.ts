@@ -1,0 +1,73 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { Users, type UserChanges } from '../users.js'
+
+const LARGEST_ID = 2 ** 31 - 1
+const MOST_IDS = 100
+
+const PARAMS = {
+  type: 'object',
+  properties: { id: { type: 'integer', minimum: 1, maximum: LARGEST_ID } }
+}
+// Postgres holds no NUL in text.
+const TEXT = { type: 'string', minLength: 1, maxLength: 10_000, pattern: '^[^\\u0000]*$' }
+const CHANGES = {
+  type: 'object',
+  additionalProperties: false,
+  minProperties: 1,
+  properties: { name: TEXT, email: TEXT, bio: TEXT }
+}
+const IDS = {
+  type: 'object',
+  required: ['ids'],
+  properties: { ids: { type: 'string', pattern: `^\\d{1,10}(,\\d{1,10}){0,${MOST_IDS - 1}}$` } }
+}
+const UNIQUE_VIOLATION = '23505'
+
+const keyOf = (id: number): string => `user:${id}`
+
+/** Cache-aside: read through the cache, write to the database, then delete the key. */
+const routes: FastifyPluginAsync = async (app) => {
+  const users = new Users(app.pg.pool)
+
+  app.get<{ Params: { id: number } }>('/api/users/:id', { schema: { params: PARAMS } }, async (request, reply) => {
+    const { id } = request.params
+    let servedFrom = 'cache'
+    const user = await app.cache.getOrSet(keyOf(id), async ({ ttl }) => {
+      servedFrom = 'database'
+      const found = await users.find(id)
+      if (found === undefined) ttl(0) // A user missing now may exist in a moment: it is asked for again.
+      return found
+    }, { ttl: '1h' })
+    reply.header('x-served-from', servedFrom)
+    return user ?? notFound(id)
+  })
+
+  app.get<{ Querystring: { ids: string } }>('/api/users', { schema: { querystring: IDS } }, async (request) => {
+    const ids = request.query.ids.split(',').map(Number).filter((id) => id <= LARGEST_ID)
+    return await users.findMany(ids)
+  })
+
+  app.put<{ Params: { id: number }, Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {
+    const { id } = request.params
+    const user = await users.update(id, request.body).catch((error: unknown) => {
+      throw isUniqueViolation(error) ? httpError(409, 'Another user has this email') : error
+    })
+    if (user === undefined) return notFound(id)
+    await app.cache.delete(keyOf(id))
+    return user
+  })
+}
+
+function notFound (id: number): never {
+  throw httpError(404, `There is no user ${id}`)
+}
+
+function httpError (statusCode: number, message: string): Error {
+  return Object.assign(new Error(message), { statusCode })
+}
+
+function isUniqueViolation (error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === UNIQUE_VIOLATION
+}
+
+export default routes

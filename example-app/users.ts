@@ -1,0 +1,43 @@
+import type { Pool } from 'pg'
+
+export interface User {
+  id: number
+  name: string
+  email: string
+  bio: string
+  /** ISO 8601 in UTC, with the database's microseconds, which a Date would cut. */
+  updated_at: string
+}
+
+export type UserChanges = Partial<Pick<User, 'name' | 'email' | 'bio'>>
+
+const COLUMNS = 'id, name, email, bio, to_json(updated_at) #>> \'{}\' AS updated_at'
+
+/** The users table. Knows nothing of caches: the routes decide what to keep. */
+export class Users {
+  readonly #pool: Pool
+
+  constructor (pool: Pool) {
+    this.#pool = pool
+  }
+
+  async find (id: number): Promise<User | undefined> {
+    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
+    return rows[0]
+  }
+
+  /** One query for all of them; in the order of `ids`, those that do not exist left out. */
+  async findMany (ids: readonly number[]): Promise<User[]> {
+    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM users WHERE id = ANY($1)`, [ids])
+    const byId = new Map(rows.map((user) => [user.id, user]))
+    return ids.flatMap((id) => byId.get(id) ?? [])
+  }
+
+  /** @returns the user as it now is, or undefined when there is none */
+  async update (id: number, { name, email, bio }: UserChanges): Promise<User | undefined> {
+    const { rows } = await this.#pool.query<User>(`
+      UPDATE users SET name = coalesce($2, name), email = coalesce($3, email), bio = coalesce($4, bio), updated_at = clock_timestamp()
+      WHERE id = $1 RETURNING ${COLUMNS}`, [id, name, email, bio])
+    return rows[0]
+  }
+}

@@ -1,0 +1,17 @@
+import type { Backends } from './backends.js'
+
+/** What a person sees once the app listens. */
+export function welcome (url: string, instances: number, { postgres, redis }: Pick<Backends, 'postgres' | 'redis'>): string {
+  return `
+Headroom's example app listens on ${url}${instances > 1 ? ` (${instances} instances)` : ''}
+  Postgres: ${postgres}
+  Redis:    ${redis}
+
+Try, twice, and see x-served-from change:
+  curl -i ${url}/api/users/7
+  curl -X PUT ${url}/api/users/7 -H 'content-type: application/json' -d '{"name":"Ada"}'
+  curl '${url}/api/users?ids=3,1,2'
+
+Ctrl-C stops it.
+`
+}

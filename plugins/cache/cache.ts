@@ -1,0 +1,298 @@
+import type { MemoryTier } from '../shared/memory-tier.js'
+import { describe, duration, resolveOptions } from '../shared/options.js'
+import { NotConnectedError, type RedisRead, type RedisTier } from '../shared/redis-tier.js'
+import { parseDuration, type Duration } from '../shared/units.js'
+import type { Coherence } from './coherence.js'
+import { entryFrom, entryOf, type Entry } from './entry.js'
+import { KeyError, OptionError } from './errors.js'
+import { Fences, type Fence } from './fences.js'
+import { SingleFlight } from './single-flight.js'
+
+export interface CacheEntryOptions {
+  /** How long the value is given out; 0 keeps nothing. Default: the plugin's `ttl`. */
+  ttl?: Duration
+}
+
+export interface LoadContext {
+  /** Overrides the call's `ttl` for the value being loaded; 0 keeps nothing. */
+  ttl (duration: Duration): void
+}
+
+export type Load<T> = (context: LoadContext) => Promise<T> | T
+
+export interface WriteResult {
+  /** Whether Redis, and so every other process, was told. `false` without Redis, and while it cannot be reached. */
+  shared: boolean
+}
+
+export interface CacheStats {
+  /** Values given out from the memory of this process. */
+  memoryHits: number
+  /** Values given out from Redis. */
+  redisHits: number
+  /** Calls that found nothing. */
+  misses: number
+  /** Loads begun. */
+  loads: number
+  /** Loads that threw. */
+  loadErrors: number
+  /** Calls that shared a load or a read that another call had begun. */
+  shared: number
+  /** Redis commands that failed or did not answer in time. */
+  redisErrors: number
+  /** Entries in Redis that could not be read: damaged, foreign, or of another version. */
+  unreadable: number
+  /** Loaded values that cannot be kept (functions, class instances, cycles): given out, not cached. */
+  unsupported: number
+  /** Entries in memory. */
+  entries: number
+  /** Bytes in memory. */
+  bytes: number
+}
+
+export interface Cache {
+  /**
+   * The value under `key`; on a miss `load` is called once, whoever else asks meanwhile shares its value or its error,
+   * and what it gives is kept, null and undefined included.
+   *
+   * Plain values come frozen, because callers share them; values with Date, Map, Set or binary parts come as copies.
+   *
+   * @throws whatever `load` throws; never an error of Redis
+   */
+  getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T>
+  /** The value under `key`, `undefined` on a miss; `has` tells a kept `undefined` from a miss. */
+  get<T = unknown> (key: string): Promise<T | undefined>
+  has (key: string): Promise<boolean>
+  /** Keeps a value that the caller knows to be the newest. To keep one that was loaded, use `getOrSet`. */
+  set (key: string, value: unknown, options?: CacheEntryOptions): Promise<WriteResult>
+  /** Removes the value, and stops every load of this key that has begun from keeping its own. */
+  delete (key: string): Promise<WriteResult>
+  stats (): CacheStats
+}
+
+export interface TieredCacheOptions {
+  memory: MemoryTier<Entry> | undefined
+  redis: RedisTier | undefined
+  /** Milliseconds. */
+  ttl: number
+  /** Milliseconds; a load that took longer keeps nothing in Redis. */
+  longestLoad: number
+  /** Wall clock, milliseconds. */
+  now: () => number
+  onRedisError: (error: unknown) => void
+  onUnsupported: (path: string) => void
+}
+
+const ENTRY_OPTIONS = { ttl: duration(undefined) }
+
+/** Memory, then Redis, then the loader. */
+export class TieredCache implements Cache {
+  readonly #options: TieredCacheOptions
+  readonly #flights = new SingleFlight<Entry>()
+  readonly #fences = new Fences()
+  readonly #counts = { memoryHits: 0, redisHits: 0, misses: 0, loads: 0, loadErrors: 0, shared: 0, redisErrors: 0, unreadable: 0, unsupported: 0 }
+  #coherence: Coherence | undefined
+
+  constructor (options: TieredCacheOptions) {
+    this.#options = options
+  }
+
+  /** From now on, memory is trusted only while the messages of the other processes are heard. */
+  follow (coherence: Coherence): void {
+    this.#coherence = coherence
+  }
+
+  getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T> {
+    const entry = this.#fromMemory(key)
+    return entry === undefined ? this.#join(key, load, options) as Promise<T> : Promise.resolve(entry.value() as T)
+  }
+
+  async get<T> (key: string): Promise<T | undefined> {
+    return (await this.#find(key))?.value() as T | undefined
+  }
+
+  async has (key: string): Promise<boolean> {
+    return await this.#find(key) !== undefined
+  }
+
+  async set (key: string, value: unknown, options?: CacheEntryOptions): Promise<WriteResult> {
+    checkKey(key)
+    const ttl = ttlOf(options) ?? this.#options.ttl
+    const entry = entryOf(value)
+    if ('unsupported' in entry) {
+      this.#reportUnsupported(entry.unsupported)
+      return await this.delete(key)
+    }
+    if (ttl === 0) return await this.delete(key)
+    this.forget(key)
+    return await this.#fences.hold(key, async (fence) => {
+      const expiresAt = this.#options.now() + ttl
+      const shared = await this.#tellRedis((redis, coherence) => redis.write(key, entry.bytes, ttl, expiresAt, coherence.messageFor(key)))
+      const intact = fence.intact
+      // Once more: a read that began before Redis had the new value may have kept the old one.
+      this.forget(key)
+      if (intact) this.#options.memory?.set(key, entry, entry.bytes.length, expiresAt)
+      return { shared }
+    })
+  }
+
+  async delete (key: string): Promise<WriteResult> {
+    checkKey(key)
+    this.forget(key)
+    const shared = await this.#tellRedis((redis, coherence) => redis.delete(key, coherence.messageFor(key)))
+    // Once more: a load that began before Redis was told may have read the old value there.
+    this.forget(key)
+    return { shared }
+  }
+
+  /** Drops `key` in this process, and what reads and loads under way would keep of it. */
+  forget (key: string): void {
+    this.#fences.break(key)
+    this.#flights.forget(key)
+    this.#options.memory?.delete(key)
+  }
+
+  /** Drops everything in this process. */
+  forgetAll (): void {
+    this.#fences.breakAll()
+    this.#flights.forgetAll()
+    this.#options.memory?.clear()
+  }
+
+  stats (): CacheStats {
+    const { memory } = this.#options
+    return { ...this.#counts, entries: memory?.size ?? 0, bytes: memory?.bytes ?? 0 }
+  }
+
+  #fromMemory (key: string): Entry | undefined {
+    const { memory, redis } = this.#options
+    if (memory === undefined) return undefined
+    // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
+    if (this.#coherence?.listening === false && redis?.connected === true) return undefined
+    const entry = memory.get(key)
+    if (entry !== undefined) this.#counts.memoryHits++
+    return entry
+  }
+
+  async #find (key: string): Promise<Entry | undefined> {
+    checkKey(key)
+    const kept = this.#fromMemory(key)
+    if (kept !== undefined) return kept
+    const found = await this.#fences.hold(key, async (fence) => (await this.#fromRedis(key, fence)).entry)
+    if (found === undefined) this.#counts.misses++
+    return found
+  }
+
+  async #join (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
+    checkKey(key)
+    const ttl = ttlOf(options) ?? this.#options.ttl
+    let flight = this.#flights.get(key)
+    if (flight === undefined) {
+      flight = this.#flights.start(key, () => this.#fences.hold(key, (fence) => this.#obtain(key, load, ttl, fence)))
+    } else {
+      this.#counts.shared++
+    }
+    return (await flight).value()
+  }
+
+  async #obtain (key: string, load: Load<unknown>, ttl: number, fence: Fence): Promise<Entry> {
+    const { entry: found, stamp } = await this.#fromRedis(key, fence)
+    if (found !== undefined) return found
+    this.#counts.misses++
+    this.#counts.loads++
+    const began = this.#options.now()
+    let lifetime = ttl
+    let value: unknown
+    try {
+      value = await load({ ttl: (given) => { lifetime = loadedTtl(given) } })
+    } catch (error) {
+      this.#counts.loadErrors++
+      throw error
+    }
+    const entry = entryOf(value)
+    if ('unsupported' in entry) {
+      this.#reportUnsupported(entry.unsupported)
+      return { bytes: new Uint8Array(), value: () => value }
+    }
+    if (lifetime > 0) await this.#keep(key, entry, lifetime, began, stamp, fence)
+    return entry
+  }
+
+  async #keep (key: string, entry: Entry, ttl: number, began: number, stamp: Buffer | undefined, fence: Fence): Promise<void> {
+    const { memory, redis, longestLoad, now } = this.#options
+    const expiresAt = now() + ttl
+    if (!fence.intact) return
+    memory?.set(key, entry, entry.bytes.length, expiresAt)
+    if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
+    try {
+      const kept = await redis.writeIfUnchanged(key, stamp, entry.bytes, ttl, expiresAt)
+      // Another process wrote or deleted this key while we loaded: ours may be the older value.
+      if (!kept) memory?.delete(key)
+    } catch (error) {
+      this.#redisFailed(error)
+    }
+  }
+
+  /** @returns what Redis has, and the stamp by which to write behind it; no stamp where Redis did not answer */
+  async #fromRedis (key: string, fence: Fence): Promise<{ entry?: Entry, stamp?: Buffer }> {
+    const { memory, redis, now } = this.#options
+    if (redis === undefined) return {}
+    let read: RedisRead
+    try {
+      read = await redis.read(key)
+    } catch (error) {
+      this.#redisFailed(error)
+      return {}
+    }
+    const { stamp } = read
+    if (read.kind === 'unreadable') this.#counts.unreadable++
+    if (read.kind !== 'value' || read.expiresAt <= now()) return { stamp }
+    let entry: Entry
+    try {
+      entry = entryFrom(read.bytes)
+    } catch {
+      this.#counts.unreadable++
+      return { stamp }
+    }
+    this.#counts.redisHits++
+    if (fence.intact) memory?.set(key, entry, entry.bytes.length, read.expiresAt)
+    return { entry, stamp }
+  }
+
+  async #tellRedis (write: (redis: RedisTier, coherence: Coherence) => Promise<void>): Promise<boolean> {
+    if (this.#options.redis === undefined || this.#coherence === undefined) return false
+    try {
+      await write(this.#options.redis, this.#coherence)
+      return true
+    } catch (error) {
+      this.#redisFailed(error)
+      return false
+    }
+  }
+
+  #redisFailed (error: unknown): void {
+    // Known to the host already, by its client's own events; counted, it would drown what is new.
+    if (error instanceof NotConnectedError) return
+    this.#counts.redisErrors++
+    this.#options.onRedisError(error)
+  }
+
+  #reportUnsupported (path: string): void {
+    this.#counts.unsupported++
+    this.#options.onUnsupported(path)
+  }
+}
+
+function checkKey (key: string): void {
+  if (typeof key !== 'string' || key === '') throw new KeyError(describe(key))
+}
+
+function ttlOf (options: CacheEntryOptions | undefined): number | undefined {
+  return options === undefined ? undefined : resolveOptions(ENTRY_OPTIONS, options, 'options', OptionError).ttl
+}
+
+function loadedTtl (given: Duration): number {
+  const ttl = parseDuration(given)
+  if (ttl === undefined) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
+  return ttl
+}

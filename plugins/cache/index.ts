@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { MemoryTier } from '../shared/memory-tier.js'
+import { custom, duration, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
+import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
+import { RedisTier } from '../shared/redis-tier.js'
+import { type Duration, type Size } from '../shared/units.js'
+import { TieredCache, type Cache } from './cache.js'
+import { Coherence } from './coherence.js'
+import type { Entry } from './entry.js'
+import { OptionError } from './errors.js'
+import { redisKey } from './keys.js'
+
+export type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './cache.js'
+export type { RedisClient }
+
+export interface CacheOptions {
+  /** The Redis tier's client (ioredis 5 or 6, `Redis` or `Cluster`); `false`: memory only. Default: `app.redis`, where there is one. */
+  redis?: RedisClient | false
+  /** The memory tier's bound in bytes, default `'64mb'`; `false`: Redis only. */
+  memory?: { maxBytes?: Size } | false
+  /** How long a value is given out where the call does not say. Default `'1m'`. */
+  ttl?: Duration
+  /** What all keys in Redis stand under: one for each app, the same in all its processes. Default `'headroom'`. */
+  prefix?: string
+  /** How long one Redis command may take before the cache goes on without. Default `'100ms'`. */
+  commandTimeout?: Duration
+  /**
+   * The longest that a load takes. Redis remembers a delete this long, and the value of a load that took
+   * longer is given out but not kept there. Default `'1m'`.
+   */
+  longestLoad?: Duration
+  /** The decorator's name, where `cache` is taken. */
+  decorateAs?: string
+  /** Wall clock, milliseconds. Default `Date.now`. */
+  now?: () => number
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    cache: Cache
+  }
+}
+
+const OPTIONS = {
+  redis: orFalse(custom('a connected ioredis client', isRedisClient)),
+  memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
+  ttl: duration(60_000),
+  // Braces would put every key of the app into one Cluster slot.
+  prefix: string('headroom', { pattern: /^[^{}\s]+$/, expected: 'a non-empty string without spaces and braces' }),
+  commandTimeout: duration(100, { min: 1 }),
+  longestLoad: duration(60_000, { min: 1 }),
+  decorateAs: string('cache'),
+  now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')
+}
+
+const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
+  const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
+  const { prefix, commandTimeout, longestLoad, now = Date.now } = options
+  const client = options.redis ?? redisOfHost(app)
+  const channel = `${prefix}:cache`
+  let redisFailing = false
+
+  const tiered = new TieredCache({
+    memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, now }),
+    redis: client === false ? undefined : new RedisTier({ client, channel, commandTimeout, longestLoad, keyOf: (key) => redisKey(prefix, key) }),
+    ttl: options.ttl,
+    longestLoad,
+    now,
+    onRedisError (err) {
+      // One line for an outage, not one for each call: stats() has their number.
+      if (!redisFailing) app.log.warn({ err }, 'cache: Redis failed a command; going on without it')
+      redisFailing = true
+    },
+    onUnsupported (path) {
+      app.log.warn(`cache: a loaded value cannot be kept because of ${path}; load plain data (lean documents, rows)`)
+    }
+  })
+
+  if (client !== false) {
+    const coherence = new Coherence({
+      client,
+      channel,
+      onInvalidate: (key) => { tiered.forget(key) },
+      onGap: () => {
+        redisFailing = false
+        tiered.forgetAll()
+      }
+    })
+    tiered.follow(coherence)
+    app.addHook('onClose', async () => { coherence.close() })
+  }
+
+  app.decorate(options.decorateAs, tiered as Cache)
+}
+
+function redisOfHost (app: FastifyInstance): RedisClient | false {
+  const client: unknown = app.hasDecorator('redis') ? (app as { redis?: unknown }).redis : undefined
+  return isRedisClient(client) ? client : false
+}
+
+export default fp(cache, { name: 'headroom-cache', fastify: '5.x' })

@@ -1,0 +1,58 @@
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import type { CacheOptions } from './cache/index.js'
+import { OptionError } from './errors.js'
+import type { PoolHealthOptions } from './pool-health/index.js'
+import { resolveOptions, type Option, INVALID } from './shared/options.js'
+import type { SlowRequestOptions } from './slow-request/index.js'
+
+export type { CacheOptions, PoolHealthOptions, SlowRequestOptions }
+
+/** Each technique: `false` leaves it out, `true` or an object registers it with those options. */
+export interface HeadroomOptions {
+  /** Default `true`. */
+  slowRequest?: SlowRequestOptions | boolean
+  /** Default `true`, with `app.redis` where there is one. */
+  cache?: CacheOptions | boolean
+  /** Default: on where there is a pool to watch, `app.pg` of @fastify/postgres. */
+  poolHealth?: PoolHealthOptions | boolean
+}
+
+const OPTIONS = {
+  slowRequest: technique<SlowRequestOptions>(),
+  cache: technique<CacheOptions>(),
+  poolHealth: technique<PoolHealthOptions>()
+}
+
+/**
+ * The whole suite, in the order that docs/architecture.md gives. A technique that is switched off is not even loaded.
+ * `await` its registration, so that routes added after it are seen.
+ */
+const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
+  const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
+  // First the clock of the latency plugin, so that it times what the others do.
+  const slowRequest = optionsOf(options.slowRequest, true)
+  if (slowRequest) await app.register(await load(import('./slow-request/index.js')), slowRequest)
+  const poolHealth = optionsOf(options.poolHealth, app.hasDecorator('pg'))
+  if (poolHealth) await app.register(await load(import('./pool-health/index.js')), poolHealth)
+  const cache = optionsOf(options.cache, true)
+  if (cache) await app.register(await load(import('./cache/index.js')), cache)
+}
+
+async function load<Plugin> (module: Promise<{ default: Plugin }>): Promise<Plugin> {
+  return (await module).default
+}
+
+function optionsOf<Own extends object> (given: Own | boolean | undefined, byDefault: boolean): Own | Record<string, never> | false {
+  const value = given ?? byDefault
+  return value === true ? {} : value
+}
+
+function technique<Own extends object> (): Option<Own | boolean | undefined> {
+  return {
+    expected: 'true, false or the options of the technique',
+    read: (value) => value === undefined || typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value)) ? value as Own : INVALID
+  }
+}
+
+export default fp(headroom, { name: 'headroom', fastify: '5.x' })

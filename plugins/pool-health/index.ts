@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { complaint, custom, describe, duration, orFalse, resolveOptions, string } from '../shared/options.js'
+import { type Duration } from '../shared/units.js'
+import { OptionError } from './errors.js'
+import { isPgPool, PoolWatch, type PgPool, type PoolStatus } from './pool-watch.js'
+
+export type { PgPool, PoolStatus }
+
+export interface PoolHealthOptions {
+  /** The pools to watch, by name. Default: `{ main: app.pg.pool }`, from @fastify/postgres. */
+  pools?: Readonly<Record<string, PgPool>>
+  /** How often each pool's gauges are logged; `false`: never. Default `'60s'`. */
+  logInterval?: Duration | false
+  /** The decorator's name, where `poolHealth` is taken. */
+  decorateAs?: string
+}
+
+export interface PoolHealth {
+  /** The gauges of every pool, by name, as they are at this moment. */
+  status (): Record<string, PoolStatus>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    poolHealth: PoolHealth
+  }
+}
+
+const OPTIONS = {
+  pools: custom('an object of pools by name, such as { main: app.pg.pool }', isPools),
+  logInterval: orFalse(duration(60_000, { min: 1 })),
+  decorateAs: string('poolHealth')
+}
+
+const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
+  const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
+  const watches = new Map(Object.entries(options.pools ?? poolOfHost(app)).map(([name, pool]) => [name, watch(name, pool)]))
+
+  app.decorate(options.decorateAs, {
+    status: () => Object.fromEntries([...watches].map(([name, pool]) => [name, pool.status()]))
+  } satisfies PoolHealth)
+
+  const timer = options.logInterval === false ? undefined : setInterval(logGauges, options.logInterval).unref()
+
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+    for (const pool of watches.values()) pool.close()
+  })
+
+  function watch (name: string, pool: PgPool): PoolWatch {
+    return new PoolWatch(pool, (err) => { app.log.error({ err, pool: name }, 'an idle connection of the pool broke') })
+  }
+
+  function logGauges (): void {
+    for (const [name, pool] of watches) app.log.info({ poolHealth: { pool: name, ...pool.status() } }, 'pool health')
+  }
+}
+
+function poolOfHost (app: FastifyInstance): Record<string, PgPool> {
+  const pool = app.hasDecorator('pg') ? (app as { pg?: { pool?: unknown } }).pg?.pool : undefined
+  if (isPgPool(pool)) return { main: pool }
+  throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', describe(pool)))
+}
+
+function isPools (value: unknown): value is Record<string, PgPool> {
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0 && Object.values(value).every(isPgPool)
+}
+
+export default fp(poolHealth, { name: 'headroom-pool-health', fastify: '5.x' })
