@@ -27,9 +27,23 @@ export async function build ({ logLevel, instance = 1, ...options }: BuildOption
     reply.header('x-instance', instance)
     done()
   })
+  finishConnections(app)
   await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
   await app.register(autoload, { dir: folder('routes'), options: { prefix: '' }, dirNameRoutePrefix: false, forceESM: true })
   return app
+}
+
+/**
+ * A connection that is in use when the app closes would stay open, idle, until its keep-alive timeout, and hold up the
+ * close that long: its last reply says that it ends there.
+ */
+function finishConnections (app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => { closing = true })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done(null, payload)
+  })
 }
 
 function folder (name: string): string {

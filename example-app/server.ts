@@ -18,10 +18,9 @@ try {
   const config = readConfig(process.env)
   await (cluster.isPrimary ? main(config, instancesAsked()) : worker(config))
 } catch (error) {
-  if (!cluster.isPrimary) process.send?.({ failed: messageOf(error) } satisfies WorkerReport)
-  else process.stderr.write(`${error instanceof ConfigError ? error.message : `The example could not start: ${messageOf(error)}`}\n`)
-  process.exitCode = 1
-  if (!cluster.isPrimary) process.disconnect()
+  await reportFailure(error)
+  // Not exitCode: close-with-grace ends a process that has nothing left to do with status 0.
+  process.exit(1)
 }
 
 async function main (config: Config, instances: number): Promise<void> {
@@ -64,6 +63,14 @@ async function worker (config: Config): Promise<void> {
   // The primary is gone, and the services with it.
   process.once('disconnect', () => { grace.close() })
   process.send?.({ listening: url } satisfies WorkerReport)
+}
+
+async function reportFailure (error: unknown): Promise<void> {
+  if (cluster.isPrimary) {
+    process.stderr.write(`${error instanceof ConfigError ? error.message : `The example could not start: ${messageOf(error)}`}\n`)
+  } else {
+    await new Promise((resolve) => process.send!({ failed: messageOf(error) } satisfies WorkerReport, resolve))
+  }
 }
 
 function instancesAsked (): number {

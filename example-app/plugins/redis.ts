@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AppOptions } from '../app.js'
 
 /** How long the boot waits for Redis before it goes on without; the client goes on trying. */
-const BOOT_WAIT = 1_500
+const BOOT_WAIT = 1_000
 
 /** How long the close waits for Redis to say goodbye. */
 const QUIT_WAIT = 500

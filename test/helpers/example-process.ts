@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+/** Built by `npm test` before the tests run. */
+const SERVER = fileURLToPath(new URL('../../build/example-app/server.js', import.meta.url))
+
+export interface ExampleProcess {
+  child: ChildProcess
+  /** Everything it has printed so far. */
+  output (): string
+  /** Where it listens; rejects with its output when it ends before. */
+  url: Promise<string>
+  /** Its exit status, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>
+}
+
+/** Runs the example app in a process of its own, in a process group of its own, as from a terminal. */
+export function runExample (t: Test, environment: Record<string, string>, args: string[] = []): ExampleProcess {
+  const child = spawn(process.execPath, [SERVER, ...args], {
+    // Without the test runner's own Node options: the build is plain JavaScript.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', SEED_USERS: '200', ...cacheOf(process.env), ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true
+  })
+  let output = ''
+  const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
+  const url = new Promise<string>((resolve, reject) => {
+    const read = (data: Buffer): void => {
+      output += data.toString()
+      const found = /listens on (\S+)/.exec(output)
+      if (found) resolve(found[1]!)
+    }
+    child.stdout!.on('data', read)
+    child.stderr!.on('data', read)
+    void ended.then(() => reject(new Error(`the example ended before it listened:\n${output}`)))
+  })
+  // Tests of a start that fails look at the output, not at the URL.
+  url.catch(() => {})
+  t.teardown(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+    await ended
+  })
+  return { child, output: () => output, url, ended }
+}
+
+function cacheOf ({ FASTIFY_HEADROOM_CACHE: cache, REDIS_SERVER: redis }: NodeJS.ProcessEnv): Record<string, string> {
+  return { ...(cache && { FASTIFY_HEADROOM_CACHE: cache }), ...(redis && { REDIS_SERVER: redis }) }
+}
