@@ -3,7 +3,7 @@ import { describe, duration, resolveOptions } from '../shared/options.js'
 import { NotConnectedError, type RedisRead, type RedisTier } from '../shared/redis-tier.js'
 import { parseDuration, type Duration } from '../shared/units.js'
 import type { Coherence } from './coherence.js'
-import { entryFrom, entryOf, type Entry } from './entry.js'
+import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
 import { Fences, type Fence } from './fences.js'
 import { SingleFlight } from './single-flight.js'
@@ -42,7 +42,7 @@ export interface CacheStats {
   redisErrors: number
   /** Entries in Redis that could not be read: damaged, foreign, or of another version. */
   unreadable: number
-  /** Loaded values that cannot be kept (functions, class instances, cycles): given out, not cached. */
+  /** Loaded values that cannot be kept (functions, class instances): given out, not cached. */
   unsupported: number
   /** Entries in memory. */
   entries: number
@@ -80,7 +80,8 @@ export interface TieredCacheOptions {
   /** Wall clock, milliseconds. */
   now: () => number
   onRedisError: (error: unknown) => void
-  onUnsupported: (path: string) => void
+  /** What of a loaded or given value cannot be kept, such as `an instance of User`. */
+  onUnsupported: (part: string) => void
 }
 
 const ENTRY_OPTIONS = { ttl: duration(undefined) }
@@ -118,20 +119,15 @@ export class TieredCache implements Cache {
   async set (key: string, value: unknown, options?: CacheEntryOptions): Promise<WriteResult> {
     checkKey(key)
     const ttl = ttlOf(options) ?? this.#options.ttl
-    const entry = entryOf(value)
-    if ('unsupported' in entry) {
-      this.#reportUnsupported(entry.unsupported)
-      return await this.delete(key)
-    }
-    if (ttl === 0) return await this.delete(key)
+    const own = entryOf(value)
+    if ('unsupported' in own) this.#reportUnsupported(own.unsupported)
+    if ('unsupported' in own || ttl === 0) return await this.delete(key)
     this.forget(key)
-    return await this.#fences.hold(key, async (fence) => {
+    return await this.#fences.hold(key, 'write', async (fence) => {
       const expiresAt = this.#options.now() + ttl
-      const shared = await this.#tellRedis((redis, coherence) => redis.write(key, entry.bytes, ttl, expiresAt, coherence.messageFor(key)))
-      const intact = fence.intact
-      // Once more: a read that began before Redis had the new value may have kept the old one.
-      this.forget(key)
-      if (intact) this.#options.memory?.set(key, entry, entry.bytes.length, expiresAt)
+      const shared = await this.#tellRedis((redis, coherence) => redis.write(key, own.bytes, ttl, expiresAt, coherence.messageFor(key)))
+      this.#forgetReads(key)
+      if (fence.intact) this.#options.memory?.set(key, own.entry, own.entry.size, expiresAt)
       return { shared }
     })
   }
@@ -140,8 +136,7 @@ export class TieredCache implements Cache {
     checkKey(key)
     this.forget(key)
     const shared = await this.#tellRedis((redis, coherence) => redis.delete(key, coherence.messageFor(key)))
-    // Once more: a load that began before Redis was told may have read the old value there.
-    this.forget(key)
+    this.#forgetReads(key)
     return { shared }
   }
 
@@ -157,6 +152,13 @@ export class TieredCache implements Cache {
     this.#fences.breakAll()
     this.#flights.forgetAll()
     this.#options.memory?.clear()
+  }
+
+  /** After a write: a read that began before Redis had it may have found, and kept, the old value. */
+  #forgetReads (key: string): void {
+    this.#fences.breakReads(key)
+    this.#flights.forget(key)
+    this.#options.memory?.delete(key)
   }
 
   stats (): CacheStats {
@@ -178,7 +180,7 @@ export class TieredCache implements Cache {
     checkKey(key)
     const kept = this.#fromMemory(key)
     if (kept !== undefined) return kept
-    const found = await this.#fences.hold(key, async (fence) => (await this.#fromRedis(key, fence)).entry)
+    const found = await this.#fences.hold(key, 'read', async (fence) => (await this.#fromRedis(key, fence)).entry)
     if (found === undefined) this.#counts.misses++
     return found
   }
@@ -188,7 +190,7 @@ export class TieredCache implements Cache {
     const ttl = ttlOf(options) ?? this.#options.ttl
     let flight = this.#flights.get(key)
     if (flight === undefined) {
-      flight = this.#flights.start(key, () => this.#fences.hold(key, (fence) => this.#obtain(key, load, ttl, fence)))
+      flight = this.#flights.start(key, () => this.#fences.hold(key, 'read', (fence) => this.#obtain(key, load, ttl, fence)))
     } else {
       this.#counts.shared++
     }
@@ -209,23 +211,25 @@ export class TieredCache implements Cache {
       this.#counts.loadErrors++
       throw error
     }
-    const entry = entryOf(value)
-    if ('unsupported' in entry) {
-      this.#reportUnsupported(entry.unsupported)
-      return { bytes: new Uint8Array(), value: () => value }
+    const own = entryOf(value)
+    if ('unsupported' in own) {
+      this.#reportUnsupported(own.unsupported)
+      return uncopied(value)
     }
-    if (lifetime > 0) await this.#keep(key, entry, lifetime, began, stamp, fence)
-    return entry
+    if (lifetime > 0) await this.#keep(key, own, lifetime, began, stamp, fence)
+    return own.entry
   }
 
-  async #keep (key: string, entry: Entry, ttl: number, began: number, stamp: Buffer | undefined, fence: Fence): Promise<void> {
+  async #keep (
+    key: string, { entry, bytes }: { entry: Entry, bytes: Uint8Array }, ttl: number, began: number, stamp: Buffer | undefined, fence: Fence
+  ): Promise<void> {
     const { memory, redis, longestLoad, now } = this.#options
     const expiresAt = now() + ttl
     if (!fence.intact) return
-    memory?.set(key, entry, entry.bytes.length, expiresAt)
+    memory?.set(key, entry, entry.size, expiresAt)
     if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
     try {
-      const kept = await redis.writeIfUnchanged(key, stamp, entry.bytes, ttl, expiresAt)
+      const kept = await redis.writeIfUnchanged(key, stamp, bytes, ttl, expiresAt)
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
       if (!kept) memory?.delete(key)
     } catch (error) {
@@ -255,7 +259,7 @@ export class TieredCache implements Cache {
       return { stamp }
     }
     this.#counts.redisHits++
-    if (fence.intact) memory?.set(key, entry, entry.bytes.length, read.expiresAt)
+    if (fence.intact) memory?.set(key, entry, entry.size, read.expiresAt)
     return { entry, stamp }
   }
 
@@ -277,9 +281,9 @@ export class TieredCache implements Cache {
     this.#options.onRedisError(error)
   }
 
-  #reportUnsupported (path: string): void {
+  #reportUnsupported (part: string): void {
     this.#counts.unsupported++
-    this.#options.onUnsupported(path)
+    this.#options.onUnsupported(part)
   }
 }
 

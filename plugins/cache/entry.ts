@@ -6,28 +6,36 @@ import { deepFreeze, inspectValue } from './value-shape.js'
  * shared, a copy of the caller's own where it cannot, so that no caller ever sees another's change.
  */
 export interface Entry {
-  readonly bytes: Uint8Array
+  /** Bytes, serialised. */
+  readonly size: number
   value (): unknown
 }
 
-/** @returns the entry, or the path of what in `value` cannot be kept */
-export function entryOf (value: unknown): Entry | { readonly unsupported: string } {
+/** @returns the entry and its serialised form, or what in `value` cannot be kept */
+export function entryOf (value: unknown): { readonly entry: Entry, readonly bytes: Uint8Array } | { readonly unsupported: string } {
   const shape = inspectValue(value)
   if (typeof shape === 'object') return shape
   const bytes = encode(value)
-  return shape === 'plain' ? shared(bytes, deepFreeze(decode(bytes))) : copied(bytes)
+  return { bytes, entry: shape === 'plain' ? shared(decode(bytes), bytes.length) : copied(bytes) }
 }
 
 /** @throws on bytes that are not an entry's */
 export function entryFrom (bytes: Uint8Array): Entry {
   const value = decode(bytes)
-  return inspectValue(value) === 'plain' ? shared(bytes, deepFreeze(value)) : copied(bytes)
+  // A copy: a reply of Redis is a slice of the socket's buffer, and would keep the whole of it alive.
+  return inspectValue(value) === 'plain' ? shared(value, bytes.length) : copied(Buffer.from(bytes))
 }
 
-function shared (bytes: Uint8Array, value: unknown): Entry {
-  return { bytes, value: () => value }
+/** For one flight only: the loader's own value, which cannot be copied. */
+export function uncopied (value: unknown): Entry {
+  return { size: 0, value: () => value }
+}
+
+function shared (value: unknown, size: number): Entry {
+  const frozen = deepFreeze(value)
+  return { size, value: () => frozen }
 }
 
 function copied (bytes: Uint8Array): Entry {
-  return { bytes, value: () => decode(bytes) }
+  return { size: bytes.length, value: () => decode(bytes) }
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
 import { custom, duration, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
@@ -54,12 +55,15 @@ const OPTIONS = {
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')
 }
 
+/** Milliseconds between two lines about the same trouble. */
+const LOG_INTERVAL = 10_000
+
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const { prefix, commandTimeout, longestLoad, now = Date.now } = options
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
-  let redisFailing = false
+  const lastSaid = { redis: -Infinity, unsupported: -Infinity }
 
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, now }),
@@ -67,14 +71,8 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     ttl: options.ttl,
     longestLoad,
     now,
-    onRedisError (err) {
-      // One line for an outage, not one for each call: stats() has their number.
-      if (!redisFailing) app.log.warn({ err }, 'cache: Redis failed a command; going on without it')
-      redisFailing = true
-    },
-    onUnsupported (path) {
-      app.log.warn(`cache: a loaded value cannot be kept because of ${path}; load plain data (lean documents, rows)`)
-    }
+    onRedisError: (error) => { seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
+    onUnsupported: (part) => { seldom('unsupported', () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })
 
   if (client !== false) {
@@ -82,16 +80,21 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       client,
       channel,
       onInvalidate: (key) => { tiered.forget(key) },
-      onGap: () => {
-        redisFailing = false
-        tiered.forgetAll()
-      }
+      onGap: () => { tiered.forgetAll() }
     })
     tiered.follow(coherence)
     app.addHook('onClose', async () => { coherence.close() })
   }
 
   app.decorate(options.decorateAs, tiered as Cache)
+
+  /** What goes wrong for every call is said now and then; `stats()` has how often it was. */
+  function seldom (what: keyof typeof lastSaid, say: () => void): void {
+    const moment = performance.now()
+    if (moment - lastSaid[what] < LOG_INTERVAL) return
+    lastSaid[what] = moment
+    say()
+  }
 }
 
 function redisOfHost (app: FastifyInstance): RedisClient | false {

@@ -2,51 +2,56 @@
  * What a value is made of:
  * - `plain`: primitives, arrays and plain objects, which can be frozen and shared between callers
  * - `rich`: Date, Map, Set, Buffer, typed arrays among them, which cannot be frozen and so are copied for every caller
- * - else the path of the first thing that would not come back as it went in
+ * - else what in it would not come back as it went in; named by its kind, because the keys that lead to it can be private
  */
 export type ValueShape = 'plain' | 'rich' | { readonly unsupported: string }
 
-const DEEPEST = 200
+const DEEPEST = 500
 
 export function inspectValue (value: unknown): ValueShape {
   let rich = false
-  const unsupported = visit(value, 'value', 0)
+  // What is reached twice is looked at once: a graph with many shared parts has exponentially many paths.
+  const seen = new Set<object>()
+  const unsupported = visit(value, 0)
   if (unsupported !== undefined) return { unsupported }
   return rich ? 'rich' : 'plain'
 
-  function visit (part: unknown, path: string, depth: number): string | undefined {
-    if (typeof part === 'function' || typeof part === 'symbol') return `${path} (a ${typeof part})`
-    if (typeof part !== 'object' || part === null) return undefined
-    if (depth > DEEPEST) return `${path} (deeper than ${DEEPEST} levels, or circular)`
-    if (Array.isArray(part)) return firstOf(part, (item, index) => visit(item, `${path}[${index}]`, depth + 1))
+  function visit (part: unknown, depth: number): string | undefined {
+    if (typeof part === 'function' || typeof part === 'symbol') return `a ${typeof part}`
+    if (typeof part !== 'object' || part === null || seen.has(part)) return undefined
+    if (depth > DEEPEST) return `a part more than ${DEEPEST} levels deep`
+    seen.add(part)
     const prototype: unknown = Object.getPrototypeOf(part)
-    if (prototype === Object.prototype || prototype === null) {
-      return firstOf(Object.entries(part), ([key, item]) => visit(item, `${path}.${key}`, depth + 1))
+    if (prototype === Array.prototype || prototype === Object.prototype || prototype === null) {
+      return firstOf(Object.values(part), (item) => visit(item, depth + 1))
     }
     rich = true
-    if (part instanceof Map) return firstOf([...part], ([key, item]) => visit(key, `${path} (a Map's key)`, depth + 1) ?? visit(item, `${path} (a Map's value)`, depth + 1))
-    if (part instanceof Set) return firstOf([...part], (item) => visit(item, `${path} (a Set's item)`, depth + 1))
-    if (prototype === Date.prototype || part instanceof ArrayBuffer || (ArrayBuffer.isView(part) && isBuiltIn(prototype))) return undefined
-    return `${path} (an instance of ${String(part.constructor?.name)})`
+    if (prototype === Map.prototype) return firstOf([...part as Map<unknown, unknown>].flat(1), (item) => visit(item, depth + 1))
+    if (prototype === Set.prototype) return firstOf([...part as Set<unknown>], (item) => visit(item, depth + 1))
+    return isDateOrBinary(part, prototype) ? undefined : `an instance of ${String(part.constructor?.name)}`
   }
 }
 
 /** Freezes a `plain` value in depth. */
 export function deepFreeze<T> (value: T): T {
-  if (typeof value === 'object' && value !== null) {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)
     for (const part of Object.values(value)) deepFreeze(part)
   }
   return value
 }
 
-function isBuiltIn (prototype: unknown): boolean {
-  return prototype === Buffer.prototype || Object.getPrototypeOf(prototype) === Object.getPrototypeOf(Uint8Array.prototype)
+function isDateOrBinary (part: object, prototype: unknown): boolean {
+  if (prototype === Date.prototype || prototype === Buffer.prototype || prototype === ArrayBuffer.prototype) return true
+  // DataView, or one of the typed arrays themselves and not a class made of them.
+  return ArrayBuffer.isView(part) && (prototype === DataView.prototype || Object.getPrototypeOf(prototype) === TYPED_ARRAY)
 }
 
-function firstOf<T> (items: readonly T[], find: (item: T, index: number) => string | undefined): string | undefined {
-  for (let index = 0; index < items.length; index++) {
-    const found = find(items[index]!, index)
+const TYPED_ARRAY: unknown = Object.getPrototypeOf(Uint8Array.prototype)
+
+function firstOf (items: readonly unknown[], find: (item: unknown) => string | undefined): string | undefined {
+  for (const item of items) {
+    const found = find(item)
     if (found !== undefined) return found
   }
   return undefined

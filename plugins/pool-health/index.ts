@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { loggableError } from '../shared/loggable-error.js'
 import { complaint, custom, describe, duration, orFalse, resolveOptions, string } from '../shared/options.js'
 import { type Duration } from '../shared/units.js'
 import { OptionError } from './errors.js'
@@ -49,7 +50,7 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   })
 
   function watch (name: string, pool: PgPool): PoolWatch {
-    return new PoolWatch(pool, (err) => { app.log.error({ err, pool: name }, 'an idle connection of the pool broke') })
+    return new PoolWatch(pool, (error) => { app.log.error({ error: loggableError(error), pool: name }, 'an idle connection of the pool broke') })
   }
 
   function logGauges (): void {

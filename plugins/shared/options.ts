@@ -53,7 +53,11 @@ export function complaint (where: string, expected: string, got: string): string
 
 /** A short, safe rendering of a value for an error message. */
 export function describe (value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? value.slice(0, 57) + '…' : value)
+  if (typeof value === 'string') {
+    // A URL given for something else still has its password in it.
+    const shown = value.replace(/\/\/[^/]*@/, '//…@')
+    return JSON.stringify(shown.length > 60 ? shown.slice(0, 57) + '…' : shown)
+  }
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function'
   if (Array.isArray(value)) return `an array of ${value.length}`
