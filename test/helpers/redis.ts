@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto'
+import { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import { type RedisServerOptions, startRedisServer } from '../../services/redis-server.js'
+import type { RunningServer } from '../../services/running-server.js'
+
+export interface UsedRedis {
+  url: string
+  /** In front of every key the test writes. */
+  prefix: string
+  /** The own server; none when `REDIS_URL` is set. */
+  server?: RunningServer
+}
+
+/**
+ * A Redis for this test: the one of `REDIS_URL`, of which only keys under `prefix` are ours and are deleted in the
+ * end, else an own server.
+ */
+export async function useRedis (t: Test): Promise<UsedRedis> {
+  const prefix = `headroom-test:${randomBytes(6).toString('hex')}:`
+  const url = process.env.REDIS_URL
+  if (url) {
+    t.teardown(() => deletePrefix(url, prefix))
+    return { url, prefix }
+  }
+  const server = await ownRedis(t)
+  return { url: server.url, prefix, server }
+}
+
+/** A server of the test's own, whatever the environment: for tests that pause, kill or flush it. */
+export async function ownRedis (t: Test, options?: RedisServerOptions): Promise<RunningServer> {
+  const server = await startRedisServer({ onProgress: (line) => { t.comment(line) }, ...options })
+  t.teardown(() => server.stop())
+  return server
+}
+
+async function deletePrefix (url: string, prefix: string): Promise<void> {
+  const redis = new Redis(url)
+  try {
+    for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 1_000 }) as AsyncIterable<string[]>) {
+      if (keys.length > 0) await redis.unlink(keys)
+    }
+  } finally {
+    redis.disconnect()
+  }
+}
