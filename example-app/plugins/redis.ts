@@ -20,7 +20,7 @@ export default fp<AppOptions>(async (app, { redisUrl }) => {
   // Once for each outage, not for each attempt.
   let down = false
   redis.on('error', (err: Error) => {
-    if (!down) app.log.warn({ err }, 'Redis is away')
+    if (!down) app.log.warn(`Redis is away: ${err.message}`)
     down = true
   })
   redis.on('ready', () => {

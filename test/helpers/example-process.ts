@@ -32,8 +32,8 @@ export function runExample (t: Test, environment: Record<string, string>, args: 
       const found = /listens on (\S+)/.exec(output)
       if (found) resolve(found[1]!)
     }
-    child.stdout!.on('data', read)
-    child.stderr!.on('data', read)
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
     void ended.then(() => reject(new Error(`the example ended before it listened:\n${output}`)))
   })
   // Tests of a start that fails look at the output, not at the URL.
