@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { CacheOptions } from './cache/index.js'
 import { OptionError } from './errors.js'
@@ -33,10 +33,14 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
   // First the clock of the latency plugin, so that it times what the others do.
   const slowRequest = optionsOf(options.slowRequest, true)
   if (slowRequest) await app.register(await load(import('./slow-request/index.js')), slowRequest)
-  const poolHealth = optionsOf(options.poolHealth, app.hasDecorator('pg'))
+  const poolHealth = optionsOf(options.poolHealth, await hasPools(app))
   if (poolHealth) await app.register(await load(import('./pool-health/index.js')), poolHealth)
   const cache = optionsOf(options.cache, true)
   if (cache) await app.register(await load(import('./cache/index.js')), cache)
+}
+
+async function hasPools (app: FastifyInstance): Promise<boolean> {
+  return app.hasDecorator('pg') && (await import('./pool-health/host-pools.js')).poolsOfHost(app) !== undefined
 }
 
 async function load<Plugin> (module: Promise<{ default: Plugin }>): Promise<Plugin> {

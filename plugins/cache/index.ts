@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
-import { custom, duration, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
+import { custom, duration, LONGEST_TIMER, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
@@ -49,7 +49,7 @@ const OPTIONS = {
   ttl: duration(60_000),
   // Braces would put every key of the app into one Cluster slot.
   prefix: string('headroom', { pattern: /^[^{}\s]+$/, expected: 'a non-empty string without spaces and braces' }),
-  commandTimeout: duration(100, { min: 1 }),
+  commandTimeout: duration(100, { min: 1, max: LONGEST_TIMER }),
   longestLoad: duration(60_000, { min: 1 }),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')

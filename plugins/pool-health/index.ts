@@ -1,15 +1,16 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
-import { complaint, custom, describe, duration, orFalse, resolveOptions, string } from '../shared/options.js'
+import { complaint, custom, describe, duration, LONGEST_TIMER, orFalse, resolveOptions, string } from '../shared/options.js'
 import { type Duration } from '../shared/units.js'
 import { OptionError } from './errors.js'
+import { poolsOfHost } from './host-pools.js'
 import { isPgPool, PoolWatch, type PgPool, type PoolStatus } from './pool-watch.js'
 
 export type { PgPool, PoolStatus }
 
 export interface PoolHealthOptions {
-  /** The pools to watch, by name. Default: `{ main: app.pg.pool }`, from @fastify/postgres. */
+  /** The pools to watch, by name. Default: those of @fastify/postgres: `main`, and its named ones. */
   pools?: Readonly<Record<string, PgPool>>
   /** How often each pool's gauges are logged; `false`: never. Default `'60s'`. */
   logInterval?: Duration | false
@@ -30,17 +31,23 @@ declare module 'fastify' {
 
 const OPTIONS = {
   pools: custom('an object of pools by name, such as { main: app.pg.pool }', isPools),
-  logInterval: orFalse(duration(60_000, { min: 1 })),
+  logInterval: orFalse(duration(60_000, { min: 1, max: LONGEST_TIMER })),
   decorateAs: string('poolHealth')
 }
 
 const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const watches = new Map(Object.entries(options.pools ?? poolOfHost(app)).map(([name, pool]) => [name, watch(name, pool)]))
+  const pools = options.pools ?? poolsOfHost(app)
+  if (pools === undefined) {
+    throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', describe(options.pools)))
+  }
+  const watches = new Map<string, PoolWatch>()
 
   app.decorate(options.decorateAs, {
     status: () => Object.fromEntries([...watches].map(([name, pool]) => [name, pool.status()]))
   } satisfies PoolHealth)
+  // Only now: a decorator that is taken stops the boot, and nothing must be left on the pools.
+  for (const [name, pool] of Object.entries(pools)) watches.set(name, watch(name, pool))
 
   const timer = options.logInterval === false ? undefined : setInterval(logGauges, options.logInterval).unref()
 
@@ -58,14 +65,8 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   }
 }
 
-function poolOfHost (app: FastifyInstance): Record<string, PgPool> {
-  const pool = app.hasDecorator('pg') ? (app as { pg?: { pool?: unknown } }).pg?.pool : undefined
-  if (isPgPool(pool)) return { main: pool }
-  throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', describe(pool)))
-}
-
 function isPools (value: unknown): value is Record<string, PgPool> {
-  return typeof value === 'object' && value !== null && Object.keys(value).length > 0 && Object.values(value).every(isPgPool)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0 && Object.values(value).every(isPgPool)
 }
 
 export default fp(poolHealth, { name: 'headroom-pool-health', fastify: '5.x' })

@@ -4,8 +4,9 @@ export interface PgPool {
   readonly idleCount: number
   readonly waitingCount: number
   readonly options: { readonly max?: number | undefined }
-  on (event: 'error' | 'remove', listener: (error: Error) => void): unknown
-  off (event: 'error' | 'remove', listener: (error: Error) => void): unknown
+  on (event: 'error', listener: (error: Error) => void): unknown
+  off (event: 'error', listener: (error: Error) => void): unknown
+  listeners (event: 'error'): unknown[]
 }
 
 export interface PoolStatus {
@@ -46,18 +47,13 @@ export class PoolWatch {
   }
 
   /**
-   * Stops watching. The pool itself belongs to the host, which may close it after us: while it has
-   * connections the listener stays, because one of them breaking would end the process.
+   * Stops watching. The pool belongs to the host, which may end it after us, or use it on: one listener that does nothing
+   * stays, because without any a connection that breaks would still end the process. Nothing that the pool tells says
+   * when its last connection has gone: it counts those that are ending as gone.
    */
   close (): void {
-    const pool = this.#pool
-    const release = (): void => {
-      if (pool.totalCount > 0) return
-      pool.off('error', this.#onError)
-      pool.off('remove', release)
-    }
-    pool.on('remove', release)
-    release()
+    if (!this.#pool.listeners('error').includes(ignore)) this.#pool.on('error', ignore)
+    this.#pool.off('error', this.#onError)
   }
 }
 
@@ -65,5 +61,8 @@ export function isPgPool (value: unknown): value is PgPool {
   const pool = value as Partial<PgPool> | null | undefined
   return typeof pool === 'object' && pool !== null && typeof pool.totalCount === 'number' &&
     typeof pool.idleCount === 'number' && typeof pool.waitingCount === 'number' &&
-    typeof pool.on === 'function' && typeof pool.off === 'function' && typeof pool.options === 'object'
+    typeof pool.on === 'function' && typeof pool.off === 'function' && typeof pool.listeners === 'function' &&
+    typeof pool.options === 'object' && pool.options !== null
 }
+
+function ignore (): void {}

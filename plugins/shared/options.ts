@@ -68,17 +68,21 @@ export function describe (value: unknown): string {
   return String(value)
 }
 
-export function duration<Default extends number | undefined> (fallback: Default, { min = 0 } = {}): Option<number | Default> {
+/** The longest delay of a timer: above it, Node fires after one millisecond. */
+export const LONGEST_TIMER = 2 ** 31 - 1
+
+export function duration<Default extends number | undefined> (fallback: Default, { min = 0, max = Infinity } = {}): Option<number | Default> {
+  const bounds = `${min === 0 ? 'zero' : `${min} ms`} or more${max === Infinity ? '' : ` and ${max} ms at most`}`
   return {
-    expected: `a duration of ${min === 0 ? 'zero' : `${min} ms`} or more (milliseconds, or a string such as '250ms' or '15m')`,
-    read: (value) => value === undefined ? fallback : atLeast(min, parseDuration(value))
+    expected: `a duration of ${bounds} (milliseconds, or a string such as '250ms' or '15m')`,
+    read: (value) => value === undefined ? fallback : within(min, parseDuration(value), max)
   }
 }
 
 export function size<Default extends number | undefined> (fallback: Default, { min = 0 } = {}): Option<number | Default> {
   return {
     expected: `a size of ${min === 0 ? 'zero' : `${min} bytes`} or more (bytes, or a string such as '64kb' or '16mb')`,
-    read: (value) => value === undefined ? fallback : atLeast(min, parseSize(value))
+    read: (value) => value === undefined ? fallback : within(min, parseSize(value))
   }
 }
 
@@ -110,11 +114,11 @@ export function custom<T> (expected: string, accepts: (value: unknown) => value 
 
 /** An option that is itself a table of options; absent means all defaults. */
 export function nested<Table extends OptionTable> (table: Table, OptionError: OptionErrorConstructor, place: string): Option<Resolved<Table>> {
-  return { expected: 'an object', read: (value) => resolveOptions(table, value ?? {}, place, OptionError) }
+  return { expected: 'an object', read: (value) => resolveOptions(table, value === undefined ? {} : value, place, OptionError) }
 }
 
-function atLeast (min: number, value: number | undefined): number | typeof INVALID {
-  return value === undefined || value < min ? INVALID : value
+function within (min: number, value: number | undefined, max = Infinity): number | typeof INVALID {
+  return value === undefined || value < min || value > max ? INVALID : value
 }
 
 function suggestion (key: string, keys: readonly string[]): string {

@@ -7,14 +7,14 @@ export interface RouteConvention<Own> {
   /** Whether the plugin works on a route whose config does not name it. */
   global: boolean
   /** Turns the route's own object (`{}` for `true` and for absent) into complete settings. */
-  resolve (own: object, place: string): Own
+  resolve (own: object, place: string, route: RouteOptions): Own
   OptionError: OptionErrorConstructor
 }
 
 export interface ConfiguredRoutes<Own> {
-  /** True in the scope where this registration is the innermost one: elsewhere its hooks stand aside. */
+  /** Whether this registration is the innermost one of the scope: for what belongs to no route. */
   governs (scope: FastifyInstance): boolean
-  /** The settings of the request's route: undefined where it is switched off or no route matched. */
+  /** The settings of the request's route; undefined where another registration has it, it is switched off, or no route matched. */
   of (request: FastifyRequest): Own | undefined
 }
 
@@ -56,7 +56,7 @@ function ownSettings<Own> (route: RouteOptions, { key, global, resolve, OptionEr
   const given = (route.config as Record<string, unknown> | undefined)?.[key]
   if (given === false || (given === undefined && !global)) return undefined
   const place = `route ${String(route.method)} ${route.url}: config.${key}`
-  if (given === undefined || given === true) return resolve({}, place)
-  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return resolve(given, place)
+  if (given === undefined || given === true) return resolve({}, place, route)
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return resolve(given, place, route)
   throw new OptionError(complaint(place, 'true, false or an object', describe(given)))
 }

@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { boolean, custom, duration, resolveOptions } from '../shared/options.js'
+import { onReplyClose } from '../shared/reply-close.js'
 import { onConfiguredRoute } from '../shared/route-config.js'
 import { type Duration } from '../shared/units.js'
 import { OptionError } from './errors.js'
@@ -34,10 +35,15 @@ export interface SlowRequestLine {
   route: string
   /** The status sent; `null` when the client left before there was one. */
   status: number | null
-  /** Milliseconds from the first hook to the last byte, or to the client's leaving. */
+  /** Milliseconds from the first hook to the last byte, or to the connection's end. */
   elapsed: number
-  /** Present when the client left before the reply was complete. */
+  /** Present when the reply was not completed: the client left, or the reply broke off. */
   aborted?: true
+}
+
+interface Watched {
+  route: string
+  threshold: number
 }
 
 const OPTIONS = {
@@ -49,46 +55,40 @@ const ROUTE_OPTIONS = { threshold: duration(undefined) }
 
 const slowRequest: FastifyPluginAsync<SlowRequestOptions> = async (app, raw) => {
   const { threshold, global, now = () => performance.now() } = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  // The lowest threshold of all: a request below it costs one comparison, not a look at its route.
-  let lowest = threshold
+  const unmatched: Watched | undefined = global ? { route: 'other', threshold } : undefined
 
-  const routes = onConfiguredRoute(app, {
+  const routes = onConfiguredRoute<Watched>(app, {
     key: 'slowRequest',
     global,
     OptionError,
-    resolve: (own, place) => ({ threshold: resolveOptions(ROUTE_OPTIONS, own, place, OptionError).threshold ?? threshold })
-  }, (_route, own) => { lowest = Math.min(lowest, own.threshold) })
+    resolve: (own, place, route) => ({
+      route: route.url,
+      threshold: resolveOptions(ROUTE_OPTIONS, own, place, OptionError).threshold ?? threshold
+    })
+  })
 
   // An instance hook, so that slow authentication counts and so does a request that no route matched.
   app.addHook('onRequest', function (request, reply, done) {
-    if (routes.governs(this)) {
+    const watched = watchedBy(this, request)
+    if (watched !== undefined) {
       const start = now()
-      // Not onResponse: it never sees a client that left, and those are the slowest requests.
-      reply.raw.once('close', () => {
+      onReplyClose(request, reply, (complete) => {
         const elapsed = now() - start
-        if (elapsed >= lowest) report(request, reply, elapsed)
+        if (elapsed >= watched.threshold) request.log.warn({ slowRequest: slowLine(watched, request, reply, elapsed, complete) }, 'slow request')
       })
     }
     done()
   })
 
-  function report (request: FastifyRequest, reply: FastifyReply, elapsed: number): void {
-    const limit = request.is404 ? (global ? threshold : undefined) : routes.of(request)?.threshold
-    if (limit === undefined || elapsed < limit) return
-    request.log.warn({ slowRequest: slowLine(request, reply, elapsed) }, 'slow request')
+  // Asked at the beginning: `reply.callNotFound()` makes Fastify forget which route it was.
+  function watchedBy (scope: FastifyInstance, request: FastifyRequest): Watched | undefined {
+    if (request.is404) return routes.governs(scope) ? unmatched : undefined
+    return routes.of(request)
   }
 }
 
-function slowLine (request: FastifyRequest, reply: FastifyReply, elapsed: number): SlowRequestLine {
-  const { raw } = reply
-  // writableFinished stays false on Node's HTTP/2 compatibility response.
-  const complete = request.raw.httpVersionMajor === 2 ? raw.writableEnded : raw.writableFinished
-  const line: SlowRequestLine = {
-    method: request.method,
-    route: request.routeOptions.url ?? 'other',
-    status: raw.headersSent ? raw.statusCode : null,
-    elapsed: Math.round(elapsed * 10) / 10
-  }
+function slowLine ({ route }: Watched, { method }: FastifyRequest, { raw }: FastifyReply, elapsed: number, complete: boolean): SlowRequestLine {
+  const line = { method, route, status: raw.headersSent ? raw.statusCode : null, elapsed: Math.round(elapsed * 10) / 10 }
   return complete ? line : { ...line, aborted: true }
 }
 
