@@ -1,12 +1,14 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
 import { describe, duration, resolveOptions } from '../shared/options.js'
-import { NotConnectedError, type RedisRead, type RedisTier } from '../shared/redis-tier.js'
+import { UnavailableError } from '../shared/redis-commands.js'
+import type { RedisRead, RedisTier } from '../shared/redis-tier.js'
 import { parseDuration, type Duration } from '../shared/units.js'
 import type { Coherence } from './coherence.js'
 import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
 import { Fences, type Fence } from './fences.js'
 import { SingleFlight } from './single-flight.js'
+import { UntoldKeys } from './untold.js'
 
 export interface CacheEntryOptions {
   /** How long the value is given out; 0 keeps nothing. Default: the plugin's `ttl`. */
@@ -38,7 +40,7 @@ export interface CacheStats {
   loadErrors: number
   /** Calls that shared a load or a read that another call had begun. */
   shared: number
-  /** Redis commands that failed or did not answer in time. */
+  /** Redis commands that failed or did not answer in time; while Redis is away, none is sent. */
   redisErrors: number
   /** Entries in Redis that could not be read: damaged, foreign, or of another version. */
   unreadable: number
@@ -84,13 +86,19 @@ export interface TieredCacheOptions {
   onUnsupported: (part: string) => void
 }
 
-const ENTRY_OPTIONS = { ttl: duration(undefined) }
+/** A hundred years, in milliseconds: longer, and Redis cannot count it. */
+export const LONGEST_TTL = 100 * 365 * 24 * 60 * 60 * 1_000
+
+const REPLAY_BATCH = 100
+
+const ENTRY_OPTIONS = { ttl: duration(undefined, { max: LONGEST_TTL }) }
 
 /** Memory, then Redis, then the loader. */
 export class TieredCache implements Cache {
   readonly #options: TieredCacheOptions
   readonly #flights = new SingleFlight<Entry>()
   readonly #fences = new Fences()
+  readonly #untold = new UntoldKeys()
   readonly #counts = { memoryHits: 0, redisHits: 0, misses: 0, loads: 0, loadErrors: 0, shared: 0, redisErrors: 0, unreadable: 0, unsupported: 0 }
   #coherence: Coherence | undefined
 
@@ -125,7 +133,7 @@ export class TieredCache implements Cache {
     this.forget(key)
     return await this.#fences.hold(key, 'write', async (fence) => {
       const expiresAt = this.#options.now() + ttl
-      const shared = await this.#tellRedis((redis, coherence) => redis.write(key, own.bytes, ttl, expiresAt, coherence.messageFor(key)))
+      const shared = await this.#tellRedis(key, (redis, message) => redis.write(key, own.bytes, ttl, expiresAt, message))
       this.#forgetReads(key)
       if (fence.intact) this.#options.memory?.set(key, own.entry, own.entry.size, expiresAt)
       return { shared }
@@ -135,9 +143,18 @@ export class TieredCache implements Cache {
   async delete (key: string): Promise<WriteResult> {
     checkKey(key)
     this.forget(key)
-    const shared = await this.#tellRedis((redis, coherence) => redis.delete(key, coherence.messageFor(key)))
+    const shared = await this.#tellDelete(key)
     this.#forgetReads(key)
     return { shared }
+  }
+
+  /** Redis is back: tells it what it could not be told. Ends at the first failure; what is left is told when it is read. */
+  async replay (): Promise<void> {
+    const keys = this.#untold.keys()
+    while (keys.length > 0) {
+      const told = await Promise.all(keys.splice(0, REPLAY_BATCH).map((key) => this.#tellDelete(key)))
+      if (told.includes(false)) return
+    }
   }
 
   /** Drops `key` in this process, and what reads and loads under way would keep of it. */
@@ -170,7 +187,7 @@ export class TieredCache implements Cache {
     const { memory, redis } = this.#options
     if (memory === undefined) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
-    if (this.#coherence?.listening === false && redis?.connected === true) return undefined
+    if (this.#coherence?.listening === false && redis?.available === true) return undefined
     const entry = memory.get(key)
     if (entry !== undefined) this.#counts.memoryHits++
     return entry
@@ -198,11 +215,12 @@ export class TieredCache implements Cache {
   }
 
   async #obtain (key: string, load: Load<unknown>, ttl: number, fence: Fence): Promise<Entry> {
+    // From before the read: the stamp is as old as that.
+    const began = this.#options.now()
     const { entry: found, stamp } = await this.#fromRedis(key, fence)
     if (found !== undefined) return found
     this.#counts.misses++
     this.#counts.loads++
-    const began = this.#options.now()
     let lifetime = ttl
     let value: unknown
     try {
@@ -241,6 +259,11 @@ export class TieredCache implements Cache {
   async #fromRedis (key: string, fence: Fence): Promise<{ entry?: Entry, stamp?: Buffer }> {
     const { memory, redis, now } = this.#options
     if (redis === undefined) return {}
+    // What stands there is older than what this process did. Redis is told now, and not asked.
+    if (this.#untold.has(key)) {
+      await this.#tellDelete(key)
+      return {}
+    }
     let read: RedisRead
     try {
       read = await redis.read(key)
@@ -263,20 +286,29 @@ export class TieredCache implements Cache {
     return { entry, stamp }
   }
 
-  async #tellRedis (write: (redis: RedisTier, coherence: Coherence) => Promise<void>): Promise<boolean> {
-    if (this.#options.redis === undefined || this.#coherence === undefined) return false
-    try {
-      await write(this.#options.redis, this.#coherence)
-      return true
-    } catch (error) {
-      this.#redisFailed(error)
-      return false
-    }
+  async #tellDelete (key: string): Promise<boolean> {
+    return await this.#tellRedis(key, (redis, message) => redis.delete(key, message))
+  }
+
+  async #tellRedis (key: string, write: (redis: RedisTier, message: string) => Promise<void>): Promise<boolean> {
+    const { redis } = this.#options
+    const coherence = this.#coherence
+    if (redis === undefined || coherence === undefined) return false
+    return await this.#untold.tell(key, async () => {
+      try {
+        await write(redis, coherence.messageFor(key))
+        return true
+      } catch (error) {
+        this.#redisFailed(error)
+        this.#untold.add(key)
+        return false
+      }
+    })
   }
 
   #redisFailed (error: unknown): void {
     // Known to the host already, by its client's own events; counted, it would drown what is new.
-    if (error instanceof NotConnectedError) return
+    if (error instanceof UnavailableError) return
     this.#counts.redisErrors++
     this.#options.onRedisError(error)
   }
@@ -297,6 +329,6 @@ function ttlOf (options: CacheEntryOptions | undefined): number | undefined {
 
 function loadedTtl (given: Duration): number {
   const ttl = parseDuration(given)
-  if (ttl === undefined) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
+  if (ttl === undefined || ttl > LONGEST_TTL) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
   return ttl
 }

@@ -1,4 +1,4 @@
-import { deserialize, serialize } from 'node:v8'
+import { DefaultDeserializer, serialize } from 'node:v8'
 
 /**
  * Structured clone's own format: it keeps Date, Map, Set, BigInt, Buffer, typed arrays, undefined, NaN and -0, defines
@@ -13,6 +13,21 @@ export function encode (value: unknown): Buffer {
 
 /** @throws on bytes that are not what `encode` makes */
 export function decode (bytes: Uint8Array): unknown {
-  // A copy: binary parts of the value are views into the bytes they are read from, and their new owner may write to them.
-  return deserialize(Buffer.from(bytes))
+  const deserializer = new OwningDeserializer(bytes)
+  deserializer.readHeader()
+  return deserializer.readValue()
+}
+
+/** Node documents the method for overriding; its types leave it out. */
+const OverridableDeserializer = DefaultDeserializer as unknown as
+  new (bytes: Uint8Array) => InstanceType<typeof DefaultDeserializer> & { _readHostObject (): NodeJS.ArrayBufferView }
+
+/** Gives each binary part memory of its own: Node's are views into the bytes that are read, and into whatever lies beside them. */
+class OwningDeserializer extends OverridableDeserializer {
+  override _readHostObject (): NodeJS.ArrayBufferView {
+    const view = super._readHostObject()
+    const own = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength) as ArrayBuffer
+    if (Buffer.isBuffer(view)) return Buffer.from(own)
+    return new (view.constructor as new (memory: ArrayBuffer) => NodeJS.ArrayBufferView)(own)
+  }
 }

@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { withDeadline } from '../shared/deadline.js'
 import type { RedisClient, RedisSubscriber } from '../shared/redis-client.js'
+
+/** Milliseconds between two questions whether the connection still lives. */
+const HEARTBEAT = 1_000
 
 export interface CoherenceOptions {
   client: RedisClient
@@ -15,11 +19,12 @@ export class Coherence {
   readonly #origin = randomUUID()
   readonly #options: CoherenceOptions
   readonly #subscriber: RedisSubscriber
+  readonly #heartbeat: NodeJS.Timeout
   #listening = false
 
   constructor (options: CoherenceOptions) {
     this.#options = options
-    const subscriber = options.client.duplicate()
+    const subscriber = duplicateOf(options.client)
     this.#subscriber = subscriber
     // The client reconnects by itself; without a listener it would print every failed attempt.
     subscriber.on('error', () => {})
@@ -28,6 +33,7 @@ export class Coherence {
     subscriber.on('ready', () => { void this.#subscribe() })
     if (subscriber.status === 'ready') void this.#subscribe()
     if (subscriber.status === 'wait') subscriber.connect().catch(() => {})
+    this.#heartbeat = setInterval(() => { void this.#beat() }, HEARTBEAT).unref()
   }
 
   /** Whether every message since the last gap has been heard. */
@@ -43,7 +49,19 @@ export class Coherence {
   /** Ends at once, whether Redis answers or not. */
   close (): void {
     this.#listening = false
+    clearInterval(this.#heartbeat)
     this.#subscriber.disconnect()
+  }
+
+  /** An answer on this connection comes after every message sent before it: without one, messages may be missing. */
+  async #beat (): Promise<void> {
+    if (!this.#listening) return
+    try {
+      await withDeadline(this.#subscriber.ping(), HEARTBEAT)
+    } catch {
+      if (this.#listening) this.#subscriber.disconnect(true)
+      this.#listening = false
+    }
   }
 
   async #subscribe (): Promise<void> {
@@ -60,6 +78,12 @@ export class Coherence {
     const parsed = parse(message)
     if (parsed !== undefined && parsed.origin !== this.#origin) this.#options.onInvalidate(parsed.key)
   }
+}
+
+function duplicateOf (client: RedisClient): RedisSubscriber {
+  if (client.isCluster === true) return client.duplicate()
+  // Subscribing is ours: ioredis' own attempt rejects unheard when the connection ends again before Redis answers.
+  return client.duplicate({ autoResubscribe: false, autoResendUnfulfilledCommands: false })
 }
 
 function parse (message: string): { origin: string, key: string } | undefined {

@@ -1,5 +1,5 @@
 import { decode, encode } from './codec.js'
-import { deepFreeze, inspectValue } from './value-shape.js'
+import { deepFreeze, inspectValue, type ValueShape } from './value-shape.js'
 
 /**
  * A value as the cache owns it. Each caller takes it out by `value()`: the frozen original where that can be
@@ -13,9 +13,16 @@ export interface Entry {
 
 /** @returns the entry and its serialised form, or what in `value` cannot be kept */
 export function entryOf (value: unknown): { readonly entry: Entry, readonly bytes: Uint8Array } | { readonly unsupported: string } {
-  const shape = inspectValue(value)
-  if (typeof shape === 'object') return shape
-  const bytes = encode(value)
+  let shape: ValueShape
+  let bytes: Uint8Array
+  try {
+    shape = inspectValue(value)
+    if (typeof shape === 'object') return shape
+    bytes = encode(value)
+  } catch {
+    // Proxies, memory that was given away, getters that throw. Not the error's message: it can quote the value.
+    return { unsupported: 'a part that cannot be copied' }
+  }
   return { bytes, entry: shape === 'plain' ? shared(decode(bytes), bytes.length) : copied(bytes) }
 }
 
@@ -23,7 +30,7 @@ export function entryOf (value: unknown): { readonly entry: Entry, readonly byte
 export function entryFrom (bytes: Uint8Array): Entry {
   const value = decode(bytes)
   // A copy: a reply of Redis is a slice of the socket's buffer, and would keep the whole of it alive.
-  return inspectValue(value) === 'plain' ? shared(value, bytes.length) : copied(Buffer.from(bytes))
+  return inspectValue(value) === 'plain' ? shared(value, bytes.length) : copied(Uint8Array.from(bytes))
 }
 
 /** For one flight only: the loader's own value, which cannot be copied. */

@@ -4,16 +4,17 @@ import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
 import { custom, duration, LONGEST_TIMER, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
+import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
-import { TieredCache, type Cache } from './cache.js'
+import { LONGEST_TTL, TieredCache, type Cache } from './cache.js'
 import { Coherence } from './coherence.js'
 import type { Entry } from './entry.js'
 import { OptionError } from './errors.js'
 import { redisKey } from './keys.js'
 
 export type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './cache.js'
-export type { RedisClient }
+export type { Duration, RedisClient, Size }
 
 export interface CacheOptions {
   /** The Redis tier's client (ioredis 5 or 6, `Redis` or `Cluster`); `false`: memory only. Default: `app.redis`, where there is one. */
@@ -46,11 +47,11 @@ declare module 'fastify' {
 const OPTIONS = {
   redis: orFalse(custom('a connected ioredis client', isRedisClient)),
   memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
-  ttl: duration(60_000),
-  // Braces would put every key of the app into one Cluster slot.
-  prefix: string('headroom', { pattern: /^[^{}\s]+$/, expected: 'a non-empty string without spaces and braces' }),
+  ttl: duration(60_000, { max: LONGEST_TTL }),
+  // Braces would put every key of the app into one Cluster slot; with a colon, two prefixes could share a key.
+  prefix: string('headroom', { pattern: /^[^{}:\s]+$/, expected: 'a non-empty string without spaces, braces and colons' }),
   commandTimeout: duration(100, { min: 1, max: LONGEST_TIMER }),
-  longestLoad: duration(60_000, { min: 1 }),
+  longestLoad: duration(60_000, { min: 1, max: LONGEST_TTL }),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')
 }
@@ -67,7 +68,15 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
 
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, now }),
-    redis: client === false ? undefined : new RedisTier({ client, channel, commandTimeout, longestLoad, keyOf: (key) => redisKey(prefix, key) }),
+    redis: client === false
+      ? undefined
+      : new RedisTier({
+        commands: new RedisCommands({ client, timeout: commandTimeout }),
+        channel,
+        keyOf: (key) => redisKey(prefix, key),
+        // A load reads, loads and writes: the two commands take their time too.
+        memoryOfDeletes: longestLoad + 2 * commandTimeout
+      }),
     ttl: options.ttl,
     longestLoad,
     now,
@@ -80,7 +89,10 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       client,
       channel,
       onInvalidate: (key) => { tiered.forget(key) },
-      onGap: () => { tiered.forgetAll() }
+      onGap: () => {
+        tiered.forgetAll()
+        void tiered.replay()
+      }
     })
     tiered.follow(coherence)
     app.addHook('onClose', async () => { coherence.close() })

@@ -11,12 +11,11 @@ export function redisKey (prefix: string, key: string): string {
 }
 
 function encode (key: string): string {
-  // Lone surrogates all become U+FFFD in UTF-8: two such keys would share an entry.
-  if (!key.isWellFormed()) return `#${digest(Buffer.from(key, 'utf16le'))}`
   const encoded = key.replace(/[%{}#]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
-  return Buffer.byteLength(encoded) > LONGEST ? `#${digest(key)}` : encoded
+  // Lone surrogates all become U+FFFD in UTF-8: two such keys would share an entry.
+  return key.isWellFormed() && Buffer.byteLength(encoded) <= LONGEST ? encoded : `#${digest(key)}`
 }
 
-function digest (data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('base64url')
+function digest (key: string): string {
+  return createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64url')
 }

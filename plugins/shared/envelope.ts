@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 
 /**
  * What stands in Redis under a key: a header, then the entry's bytes.
@@ -11,12 +12,14 @@ import { randomFillSync } from 'node:crypto'
  * | 3 | 1 | zero |
  * | 4 | 8 | token, random, new with every write |
  * | 12 | 8 | expiry, wall-clock milliseconds, float64 big-endian |
- * | 20 | … | the entry's bytes (none in a tombstone) |
+ * | 20 | 4 | CRC-32 of all the other bytes, big-endian |
+ * | 24 | … | the entry's bytes (none in a tombstone) |
  *
  * The first twelve bytes are the state's stamp: whoever read them can later ask Redis to write only if they are still there.
  */
 export const STAMP_BYTES = 12
-const HEADER_BYTES = 20
+const CHECKSUM = 20
+const HEADER_BYTES = 24
 const MAGIC = 0x48
 const VERSION = 1
 const VALUE = 0
@@ -39,9 +42,12 @@ export type Opened =
 
 export function open (envelope: Buffer): Opened {
   if (envelope.length < HEADER_BYTES || envelope[0] !== MAGIC || envelope[1] !== VERSION) return { kind: 'unreadable' }
+  // A flipped bit in a text is another text: only a checksum tells.
+  if (envelope.readUInt32BE(CHECKSUM) !== checksum(envelope)) return { kind: 'unreadable' }
   if (envelope[2] === TOMBSTONE) return { kind: 'tombstone' }
-  if (envelope[2] !== VALUE) return { kind: 'unreadable' }
-  return { kind: 'value', bytes: envelope.subarray(HEADER_BYTES), expiresAt: envelope.readDoubleBE(STAMP_BYTES) }
+  const expiresAt = envelope.readDoubleBE(STAMP_BYTES)
+  if (envelope[2] !== VALUE || !Number.isFinite(expiresAt)) return { kind: 'unreadable' }
+  return { kind: 'value', bytes: envelope.subarray(HEADER_BYTES), expiresAt }
 }
 
 export function stampOf (envelope: Buffer | null): Buffer {
@@ -60,5 +66,10 @@ function seal (kind: number, bytes: Uint8Array, expiresAt: number): Buffer {
   randomFillSync(envelope, 4, 8)
   envelope.writeDoubleBE(expiresAt, STAMP_BYTES)
   envelope.set(bytes, HEADER_BYTES)
+  envelope.writeUInt32BE(checksum(envelope), CHECKSUM)
   return envelope
+}
+
+function checksum (envelope: Buffer): number {
+  return crc32(envelope.subarray(HEADER_BYTES), crc32(envelope.subarray(0, CHECKSUM)))
 }

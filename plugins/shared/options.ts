@@ -68,11 +68,13 @@ export function describe (value: unknown): string {
   return String(value)
 }
 
+const DAY = 24 * 60 * 60 * 1_000
+
 /** The longest delay of a timer: above it, Node fires after one millisecond. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
 export function duration<Default extends number | undefined> (fallback: Default, { min = 0, max = Infinity } = {}): Option<number | Default> {
-  const bounds = `${min === 0 ? 'zero' : `${min} ms`} or more${max === Infinity ? '' : ` and ${max} ms at most`}`
+  const bounds = `${min === 0 ? 'zero' : `${min} ms`} or more${max === Infinity ? '' : ` and ${max % DAY === 0 ? `${max / DAY} days` : `${max} ms`} at most`}`
   return {
     expected: `a duration of ${bounds} (milliseconds, or a string such as '250ms' or '15m')`,
     read: (value) => value === undefined ? fallback : within(min, parseDuration(value), max)

@@ -3,17 +3,21 @@ import { createHash } from 'node:crypto'
 /** What is asked of a Redis client: ioredis 5 and 6, `Redis` and `Cluster`, are such clients. */
 export interface RedisClient {
   readonly status: string
+  /** True of a client of Redis Cluster. */
+  readonly isCluster?: boolean
   getBuffer (key: string): Promise<Buffer | null>
+  time (): Promise<ReadonlyArray<number | string>>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   evalsha (sha: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
-  duplicate (): RedisSubscriber
+  duplicate (...options: any[]): RedisSubscriber
 }
 
 export interface RedisSubscriber {
   readonly status: string
   connect (): Promise<unknown>
   subscribe (...channels: string[]): Promise<unknown>
-  disconnect (): void
+  ping (): Promise<unknown>
+  disconnect (reconnect?: boolean): void
   on (event: string, listener: (...args: any[]) => void): unknown
   off (event: string, listener: (...args: any[]) => void): unknown
 }

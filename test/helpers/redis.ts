@@ -17,7 +17,7 @@ export interface UsedRedis {
  * end, else an own server.
  */
 export async function useRedis (t: Test): Promise<UsedRedis> {
-  const prefix = `headroom-test:${randomBytes(6).toString('hex')}:`
+  const prefix = `headroom-test-${randomBytes(6).toString('hex')}-`
   const url = process.env.REDIS_URL
   if (url) {
     t.teardown(() => deletePrefix(url, prefix))

@@ -1,0 +1,84 @@
+import { Breaker } from './breaker.js'
+import { withDeadline } from './deadline.js'
+import { isReady, type RedisClient, type RedisScript } from './redis-client.js'
+import { RedisClock } from './redis-clock.js'
+
+export interface RedisCommandsOptions {
+  client: RedisClient
+  /** Milliseconds that a command may take. */
+  timeout: number
+  /** A monotonic clock, milliseconds. Default `performance.now`. */
+  now?: () => number
+}
+
+/** Thrown without a command being sent: the client is not connected, or Redis has failed too often just now. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError'
+}
+
+/** A script came to Redis after its deadline, and did nothing. */
+export class LateError extends Error {
+  override readonly name = 'LateError'
+}
+
+const FAILURES_TO_OPEN = 3
+const PROBE_INTERVAL = 500
+
+/** Sends commands to a Redis that may be away: each ends within `timeout`, and none takes effect after it. */
+export class RedisCommands {
+  readonly #client: RedisClient
+  readonly #timeout: number
+  readonly #breaker: Breaker
+  readonly #clock: RedisClock
+
+  constructor ({ client, timeout, now = () => performance.now() }: RedisCommandsOptions) {
+    this.#client = client
+    this.#timeout = timeout
+    this.#breaker = new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, now })
+    this.#clock = new RedisClock(client, now)
+  }
+
+  /** Whether Redis answers, as far as is known. */
+  get available (): boolean {
+    return isReady(this.#client) && !this.#breaker.open
+  }
+
+  /** For commands that write nothing: one that runs late does no harm. */
+  async read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
+    return await this.#attempt(() => send(this.#client))
+  }
+
+  /** Runs a script that writes, with the deadline as its last argument, in Redis' time. @throws LateError when Redis refused it as late */
+  async write (script: RedisScript, keys: string[], args: Array<string | Buffer | number>): Promise<number> {
+    const result = await this.#attempt(async () => {
+      const deadline = await this.#clock.in(this.#timeout)
+      return Number(await script.run(this.#client, keys, [...args, Math.floor(deadline)]))
+    })
+    if (result !== LATE) return result
+    this.#clock.forget()
+    throw new LateError('Redis was asked to write after the deadline')
+  }
+
+  async #attempt<T> (work: () => Promise<T>): Promise<T> {
+    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
+    if (!this.#breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
+    try {
+      const result = await withDeadline(work(), this.#timeout)
+      this.#breaker.succeeded()
+      return result
+    } catch (error) {
+      // An error that Redis answered with is about this command and key; Redis itself is well.
+      if ((error as { name?: unknown } | null)?.name === 'ReplyError') this.#breaker.succeeded()
+      else this.#breaker.failed()
+      throw error
+    }
+  }
+}
+
+const LATE = -1
+
+/** The head of a script for `write`: returns when the deadline, its last argument, has passed. */
+export const UNLESS_LATE = `
+  local time = redis.call('TIME')
+  if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[#ARGV]) then return ${LATE} end
+`

@@ -1,0 +1,89 @@
+import fastify, { type FastifyInstance } from 'fastify'
+import { Redis as Redis6, type RedisOptions } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import type { Test } from 'tap'
+import cache, { type Cache, type CacheOptions, type RedisClient } from '../../plugins/cache/index.js'
+import { eventually } from '../helpers/eventually.js'
+import { captureLog } from '../helpers/log-capture.js'
+
+export interface Clock {
+  milliseconds: number
+}
+
+export interface Built {
+  app: FastifyInstance
+  cache: Cache
+  clock: Clock
+  /** What the app logged, as the bytes that were written. */
+  log: () => string[]
+}
+
+/** Where Redis' slowness is not the subject, a busy machine must not look like a slow Redis. */
+export const patient = { commandTimeout: '10s' }
+
+/** An app with the plugin at its root, ready, whose clock starts at the wall clock's time and moves only when told to. */
+export async function buildApp (t: Test, options: CacheOptions = {}): Promise<Built> {
+  const clock = { milliseconds: Date.now() }
+  const { stream, text } = captureLog()
+  const app = fastify({ logger: { stream, level: 'warn' } }) as unknown as FastifyInstance
+  t.teardown(() => app.close())
+  await app.register(cache, { ...patient, now: () => clock.milliseconds, ...options })
+  await app.ready()
+  return { app, cache: app.cache, clock, log: () => text().split('\n').filter(Boolean) }
+}
+
+let prefixes = 0
+
+/** A prefix that no other test has. */
+export function freshPrefix (base: string): string {
+  return `${base}${++prefixes}`
+}
+
+/** A client of this test's own, ready. */
+export async function connect (t: Test, url: string, options: RedisOptions = {}): Promise<Redis6> {
+  const client = new Redis6(url, options as object)
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  await eventually(() => client.status === 'ready')
+  return client
+}
+
+/** The same with ioredis 5. */
+export async function connect5 (t: Test, url: string): Promise<Redis5> {
+  const client = new Redis5(url)
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  await eventually(() => client.status === 'ready')
+  return client
+}
+
+/** Resolves when the cache of an app gives out memory again: its subscription stands, and it knows. */
+export async function trustsMemory ({ cache }: { cache: Cache }): Promise<void> {
+  await eventually(async () => {
+    await cache.set('trusts memory?', 1, { ttl: '1m' })
+    const before = cache.stats().memoryHits
+    await cache.get('trusts memory?')
+    return cache.stats().memoryHits > before
+  })
+}
+
+/** Resolves when this many caches hear the channel of the prefix: until then, each counts what it read as unsafe to keep. */
+export async function heard (asked: { call (command: string, ...args: string[]): Promise<unknown> }, prefix: string, by: number): Promise<void> {
+  let times = 0
+  await eventually(async () => {
+    const reply = await asked.call('PUBSUB', 'NUMSUB', `${prefix}:cache`)
+    // Asked twice, so that Redis' answer to the subscriber has arrived too.
+    return Array.isArray(reply) && Number(reply[1]) >= by && ++times > 1
+  })
+}
+
+/** The client, with some of its methods replaced. */
+export function altered (client: Redis6, changes: Partial<RedisClient>): RedisClient {
+  return new Proxy(client, {
+    get (target, name) {
+      if (Object.hasOwn(changes, name)) return changes[name as keyof RedisClient]
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+}

@@ -1,0 +1,80 @@
+import fastify, { type FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
+import t from 'tap'
+import cache from '../../plugins/cache/index.js'
+import { eventually } from '../helpers/eventually.js'
+import { ownRedis, useRedis } from '../helpers/redis.js'
+import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
+import { heldLoad } from './gate.js'
+import { stallingProxy } from './stalling-proxy.js'
+
+const redis = await useRedis(t)
+
+const handles = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout' || name === 'Immediate').sort().join()
+
+t.test('a closed app leaves no connection and no timer', async (t) => {
+  const client = await connect(t, redis.url)
+  const before = handles()
+  const app = fastify() as unknown as FastifyInstance
+  await app.register(cache, { redis: client, prefix: freshPrefix(redis.prefix) })
+  await app.ready()
+  await trustsMemory(app)
+  await app.close()
+  await t.resolves(eventually(() => handles() === before), before)
+})
+
+t.test('an app that closes before its subscription stands leaves no connection and no timer', async (t) => {
+  const client = await connect(t, redis.url)
+  const before = handles()
+  for (let round = 0; round < 10; round++) {
+    const app = fastify() as unknown as FastifyInstance
+    await app.register(cache, { redis: client, prefix: freshPrefix(redis.prefix) })
+    await app.close()
+  }
+  await t.resolves(eventually(() => handles() === before), before)
+})
+
+t.test('an app that closes just when its subscription is connected again closes in peace', async (t) => {
+  const server = await ownRedis(t)
+  const proxy = await stallingProxy(t, server.url)
+  const client = await connect(t, proxy.url)
+  const unhandled: unknown[] = []
+  const listener = (reason: unknown) => { unhandled.push(reason) }
+  process.on('unhandledRejection', listener)
+  t.teardown(() => process.off('unhandledRejection', listener))
+  let subscriber!: Redis
+  const duplicate = (options: object): Redis => { subscriber = client.duplicate(options); return subscriber }
+  const { app, cache: own } = await buildApp(t, { redis: altered(client, { duplicate }) })
+  await trustsMemory({ cache: own })
+  const closed = new Promise<void>((resolve, reject) => { subscriber.once('ready', () => { proxy.stall(); app.close().then(resolve, reject) }) })
+  await (await connect(t, server.url)).call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  await closed
+  await eventually(() => subscriber.status === 'end')
+  await new Promise((resolve) => { setImmediate(resolve) })
+  t.strictSame(unhandled, [])
+})
+
+t.test('the client of the host is left open, with no listener of ours', async (t) => {
+  const client = await connect(t, redis.url)
+  const before = client.eventNames().map((name) => client.listenerCount(name))
+  const { app } = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix) })
+  await app.close()
+  t.strictSame(client.eventNames().map((name) => client.listenerCount(name)), before)
+  t.equal(await client.ping(), 'PONG')
+})
+
+t.test('an app closes while a load is under way, and who waits for it still gets it', async (t) => {
+  const { app, cache: own } = await buildApp(t, { redis: await connect(t, redis.url), prefix: freshPrefix(redis.prefix) })
+  const held = heldLoad<number>()
+  const caller = own.getOrSet('a', held.load)
+  await held.begun
+  await app.close()
+  held.open(1)
+  t.equal(await caller, 1)
+})
+
+t.test('a cache asked after its app has closed answers still', async (t) => {
+  const { app, cache: own } = await buildApp(t, { redis: false })
+  await app.close()
+  t.equal(await own.getOrSet('a', () => 1), 1)
+})

@@ -1,0 +1,130 @@
+import { Redis } from 'ioredis'
+import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
+import { ownRedis } from '../helpers/redis.js'
+import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
+import { heldLoad } from './gate.js'
+import { stallingProxy } from './stalling-proxy.js'
+
+// An own server: these tests kill connections.
+const server = await ownRedis(t)
+
+async function twoApps (t: Parameters<typeof buildApp>[0]) {
+  const prefix = freshPrefix('app')
+  const [a, b] = [await buildApp(t, { redis: await connect(t, server.url), prefix }), await buildApp(t, { redis: await connect(t, server.url), prefix })]
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  return { a, b, prefix, outside: await connect(t, server.url) }
+}
+
+/** Resolves when `b` has heard all that `a` has said. */
+async function heardAll (a: Built, b: Built): Promise<void> {
+  await b.cache.set('marker', 0)
+  await a.cache.set('marker', 1)
+  await eventually(async () => await b.cache.get('marker') === 1)
+}
+
+async function inMemory ({ cache }: Built, key: string): Promise<boolean> {
+  const before = cache.stats().memoryHits
+  await cache.get(key)
+  return cache.stats().memoryHits > before
+}
+
+t.test('what one process deletes or sets, another shows within 50 ms', async (t) => {
+  const { a, b } = await twoApps(t)
+  await a.cache.set('a', 1)
+  await heardAll(a, b)
+  t.equal(await b.cache.get('a'), 1)
+  t.ok(await inMemory(b, 'a'))
+  await a.cache.delete('a')
+  await t.resolves(eventually(async () => !await b.cache.has('a'), 50))
+  await b.cache.set('a', 2)
+  await t.resolves(eventually(async () => await a.cache.get('a') === 2, 50))
+  await a.cache.set('a', 3)
+  await t.resolves(eventually(async () => await b.cache.get('a') === 3, 50))
+})
+
+t.test('keys with any character are told apart by other processes', async (t) => {
+  const { a, b } = await twoApps(t)
+  for (const key of ['"', '\\', '\n', '\u2028', '\ud800', '{x}', 'x'.repeat(500)]) {
+    await a.cache.set(key, 1)
+    await b.cache.get(key)
+    await a.cache.delete(key)
+    await t.resolves(eventually(async () => !await b.cache.has(key), 500))
+  }
+})
+
+t.test('a value of one\'s own stays in memory: one does not hear oneself', async (t) => {
+  const { a, b } = await twoApps(t)
+  await a.cache.set('a', 1)
+  await b.cache.set('other', 1)
+  await eventually(async () => await a.cache.get('other') === 1)
+  t.ok(await inMemory(a, 'a'))
+})
+
+t.test('while its subscription is broken, a process does not trust its memory, and afterwards has forgotten it', async (t) => {
+  const { a, b, outside } = await twoApps(t)
+  await a.cache.set('a', 1)
+  t.equal(await b.cache.get('a'), 1)
+  for (let round = 2; round < 8; round++) {
+    await outside.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await a.cache.set('a', round)
+    await t.resolves(eventually(async () => await b.cache.get('a') === round, 50), 'from Redis')
+  }
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  await a.cache.set('a', 'after')
+  await t.resolves(eventually(async () => await b.cache.get('a') === 'after', 50))
+  await t.resolves(eventually(() => inMemory(b, 'a')), 'memory is used again')
+})
+
+t.test('what comes over the channel and is no message of ours is ignored', async (t) => {
+  const { a, b, prefix, outside } = await twoApps(t)
+  await a.cache.set('a', 1)
+  await heardAll(a, b)
+  await b.cache.get('a')
+  const junk = ['', 'x', '{', 'null', '5', '{}', '[]', '["x"]', '[1,2]', '["x",5]', '[null,null]', '{"0":"x","1":"a"}', '\ud800', '['.repeat(100_000)]
+  for (const message of junk) await outside.publish(`${prefix}:cache`, message)
+  await heardAll(a, b)
+  t.ok(await inMemory(b, 'a'), 'nothing was forgotten')
+  await outside.publish(`${prefix}:cache`, '["somebody","a"]')
+  await t.resolves(eventually(async () => !await inMemory(b, 'a')), 'and a good one is still heard')
+})
+
+t.test('who asks after hearing of a delete does not share a load that began before it', async (t) => {
+  const { a, b } = await twoApps(t)
+  const old = heldLoad<string>()
+  const before = b.cache.getOrSet('a', old.load)
+  await old.begun
+  await a.cache.delete('a')
+  await heardAll(a, b)
+  const after = await b.cache.getOrSet('a', () => 'new')
+  old.open('old')
+  t.equal(await before, 'old')
+  t.equal(after, 'new')
+  t.equal(await b.cache.get('a'), 'new')
+})
+
+t.test('a subscription that died without a sign is noticed: what others delete is not given out for longer than two seconds', async (t) => {
+  const prefix = freshPrefix('app')
+  const proxy = await stallingProxy(t, server.url)
+  const direct = await connect(t, server.url)
+  const deaf = await connect(t, proxy.url)
+  const a = await buildApp(t, { prefix, redis: await connect(t, server.url) })
+  // Commands pass; the subscription goes through the network that will lose its way.
+  const b = await buildApp(t, { prefix, redis: altered(direct, { duplicate: () => deaf.duplicate() }) })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  await a.cache.set('a', 'old')
+  await heardAll(a, b)
+  t.equal(await b.cache.get('a'), 'old')
+  t.ok(await inMemory(b, 'a'))
+  proxy.stall()
+  await a.cache.delete('a')
+  await t.resolves(eventually(async () => !await b.cache.has('a'), 2_000))
+})
+
+t.test('a lazy client\'s subscription connects by itself', async (t) => {
+  const client = new Redis(server.url, { lazyConnect: true })
+  t.teardown(() => client.disconnect())
+  const app = await buildApp(t, { redis: client, prefix: freshPrefix('app') })
+  await client.connect()
+  await t.resolves(trustsMemory(app))
+})

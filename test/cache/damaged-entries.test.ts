@@ -1,0 +1,90 @@
+import t from 'tap'
+import { randomBytes, randomInt } from 'node:crypto'
+import { serialize } from 'node:v8'
+import type { Redis } from 'ioredis'
+import { ABSENT, sealTombstone, sealValue } from '../../plugins/shared/envelope.js'
+import { useRedis } from '../helpers/redis.js'
+import { buildApp, connect, freshPrefix } from './build-app.js'
+import { damaged } from './damage.js'
+
+const redis = await useRedis(t)
+
+async function redisOnly (t: Parameters<typeof buildApp>[0]) {
+  const client: Redis = await connect(t, redis.url)
+  const prefix = freshPrefix(redis.prefix)
+  return { ...await buildApp(t, { redis: client, prefix, memory: false }), client, at: (key: string) => `${prefix}:cache:${key}` }
+}
+
+t.test('ten thousand damaged entries in Redis are ten thousand misses, and no error', async (t) => {
+  const { cache, client, at, log } = await redisOnly(t)
+  const sound = sealValue(serialize({ name: 'Ada', roles: ['admin'], balance: 100 }), Date.now() + 60_000)
+  let given = 0
+  for (let batch = 0; batch < 20; batch++) {
+    const pipeline = client.pipeline()
+    for (let index = 0; index < 500; index++) pipeline.set(at(`${batch}:${index}`), damaged(sound))
+    await pipeline.exec()
+    const values = await Promise.all(Array.from({ length: 500 }, (_, index) => cache.getOrSet<unknown>(`${batch}:${index}`, () => 'loaded')))
+    given += values.filter((value) => value !== 'loaded').length
+  }
+  t.equal(given, 0, 'values given out of damaged entries')
+  t.match(cache.stats(), { loads: 10_000, loadErrors: 0, redisErrors: 0, unreadable: 10_000 })
+  t.equal(log().length, 0)
+})
+
+const foreign: Array<[title: string, put: (client: Redis, key: string) => Promise<unknown>]> = [
+  ['a list', (client, key) => client.rpush(key, 'x')], ['a hash', (client, key) => client.hset(key, 'x', 1)],
+  ['a set', (client, key) => client.sadd(key, 'x')], ['a stream', (client, key) => client.xadd(key, '*', 'x', '1')],
+  ['a text', (client, key) => client.set(key, 'somebody else\'s text')], ['a short text', (client, key) => client.set(key, 'H')],
+  ['an empty text', (client, key) => client.set(key, '')], ['a number', (client, key) => client.set(key, 5)],
+  ['a bare serialised value', (client, key) => client.set(key, serialize({ admin: true }))],
+  ['an entry without a value', (client, key) => client.set(key, sealValue(ABSENT, Date.now() + 60_000))],
+  ['an entry that never expires', (client, key) => client.set(key, sealValue(serialize('old'), NaN))],
+  ['an entry that has expired', (client, key) => client.set(key, sealValue(serialize('old'), Date.now() - 60_000))],
+  ['a tombstone', (client, key) => client.set(key, sealTombstone())],
+  ['an entry of a later version', (client, key) => {
+    const envelope = sealValue(serialize('x'), Date.now() + 60_000)
+    envelope[1] = 99
+    return client.set(key, envelope)
+  }]
+]
+
+for (const [title, put] of foreign) {
+  t.test(`${title} under a key is a miss and not an error, and the key can be used`, async (t) => {
+    const { cache, client, at } = await redisOnly(t)
+    await put(client, at('a'))
+    t.equal(await cache.get('a'), undefined)
+    t.equal(await cache.has('a'), false)
+    t.equal(await cache.getOrSet('a', () => 'loaded'), 'loaded')
+    t.strictSame(await cache.set('a', 'set'), { shared: true })
+    t.equal(await cache.get('a'), 'set')
+    await client.del(at('b'))
+    await put(client, at('b'))
+    t.strictSame(await cache.delete('b'), { shared: true })
+    t.equal(await cache.has('b'), false)
+  })
+}
+
+t.test('a hostile entry of few bytes does not hold up the app', async (t) => {
+  const { cache, client, at } = await redisOnly(t)
+  const sparse: unknown[] = []
+  sparse.length = 2 ** 32 - 1
+  let graph: unknown[] = []
+  for (let level = 0; level < 60; level++) graph = [graph, graph]
+  await client.set(at('sparse'), sealValue(serialize(sparse), Date.now() + 60_000))
+  await client.set(at('graph'), sealValue(serialize(graph), Date.now() + 60_000))
+  const began = performance.now()
+  await cache.get('sparse')
+  await cache.get('graph')
+  t.ok(performance.now() - began < 1_000)
+})
+
+t.test('random bytes as the value of a sound entry are a miss or a value, and never an error', async (t) => {
+  const { cache, client, at } = await redisOnly(t)
+  const pipeline = client.pipeline()
+  for (let index = 0; index < 1_000; index++) {
+    const bytes = Buffer.concat([serialize(undefined).subarray(0, 2), randomBytes(randomInt(1, 60))])
+    pipeline.set(at(String(index)), sealValue(bytes, Date.now() + 60_000))
+  }
+  await pipeline.exec()
+  await t.resolves(Promise.all(Array.from({ length: 1_000 }, (_, index) => cache.get(String(index)))))
+})

@@ -1,0 +1,30 @@
+import t from 'tap'
+import { DeadlineError, withDeadline } from '../../plugins/shared/deadline.js'
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+
+t.test('work in time gives its value or its error, and leaves no timer', async (t) => {
+  const before = timers()
+  t.equal(await withDeadline(Promise.resolve(1), 60_000), 1)
+  await t.rejects(withDeadline(Promise.reject(new Error('its own')), 60_000), { message: 'its own' })
+  t.equal(timers(), before)
+})
+
+t.test('work that does not end is given up at the deadline', async (t) => {
+  const error = await withDeadline(new Promise(() => {}), 5).catch((error: unknown) => error)
+  t.ok(error instanceof DeadlineError)
+  t.match(error, { name: 'DeadlineError', message: 'no answer within 5 ms' })
+})
+
+t.test('work that fails after its deadline is no unhandled rejection', async (t) => {
+  let fail!: (error: Error) => void
+  const work = new Promise<never>((_resolve, reject) => { fail = reject })
+  const unhandled: unknown[] = []
+  const listener = (reason: unknown) => { unhandled.push(reason) }
+  process.on('unhandledRejection', listener)
+  t.teardown(() => process.off('unhandledRejection', listener))
+  await t.rejects(withDeadline(work, 1), DeadlineError)
+  fail(new Error('too late'))
+  await new Promise((resolve) => { setImmediate(resolve) })
+  t.strictSame(unhandled, [])
+})

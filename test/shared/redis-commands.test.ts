@@ -1,0 +1,104 @@
+import t from 'tap'
+import { RedisScript, type RedisClient } from '../../plugins/shared/redis-client.js'
+import { LateError, RedisCommands, UNLESS_LATE, UnavailableError } from '../../plugins/shared/redis-commands.js'
+import { connect } from '../cache/build-app.js'
+import { useRedis } from '../helpers/redis.js'
+
+const SET = new RedisScript(`${UNLESS_LATE} redis.call('SET', KEYS[1], ARGV[1], 'PX', 60000) return 1`)
+
+const never = (): never => { throw new Error('must not be sent') }
+const silent = (): Promise<never> => new Promise(() => {})
+const TIME = async (): Promise<number[]> => [1_000, 0]
+
+function fakeClient (methods: Partial<RedisClient>): RedisClient {
+  return { status: 'ready', getBuffer: never, eval: never, evalsha: never, time: TIME, duplicate: never, ...methods }
+}
+
+t.test('no command is sent by a client that is not connected', async (t) => {
+  for (const status of ['wait', 'connecting', 'connect', 'reconnecting', 'close', 'end', 'monitoring']) {
+    const commands = new RedisCommands({ client: fakeClient({ status, time: never }), timeout: 10 })
+    t.equal(commands.available, false)
+    await t.rejects(commands.read((client) => client.getBuffer('a')), UnavailableError)
+    await t.rejects(commands.write(SET, ['a'], []), UnavailableError)
+  }
+})
+
+t.test('a command that is not answered in time is given up', async (t) => {
+  const commands = new RedisCommands({ client: fakeClient({ getBuffer: silent, evalsha: silent }), timeout: 5 })
+  await t.rejects(commands.read((client) => client.getBuffer('a')), { name: 'DeadlineError' })
+  await t.rejects(commands.write(SET, ['a'], []), { name: 'DeadlineError' })
+})
+
+t.test('after three failures in a row nothing is sent, but a probe every half second that closes the breaker again', async (t) => {
+  const clock = { now: 0 }
+  let answers: () => Promise<Buffer | null> = silent
+  let sent = 0
+  const client = fakeClient({ getBuffer: () => { sent++; return answers() } })
+  const commands = new RedisCommands({ client, timeout: 5, now: () => clock.now })
+  const read = (): Promise<unknown> => commands.read(({ getBuffer }) => getBuffer('a'))
+  for (let attempt = 0; attempt < 3; attempt++) await t.rejects(read(), { name: 'DeadlineError' })
+  t.equal(commands.available, false)
+  await t.rejects(read(), UnavailableError)
+  t.equal(sent, 3)
+
+  clock.now = 500
+  await t.rejects(Promise.all([read(), read()]), UnavailableError, 'one probe, not two')
+  t.equal(sent, 4)
+  clock.now = 1_500
+  answers = async () => null
+  t.equal(await read(), null)
+  t.equal(commands.available, true)
+  t.equal(await read(), null)
+})
+
+t.test('an error that Redis answers with is about one command, and does not open the breaker', async (t) => {
+  const wrongType = Object.assign(new Error('WRONGTYPE'), { name: 'ReplyError' })
+  const commands = new RedisCommands({ client: fakeClient({ getBuffer: async () => { throw wrongType } }), timeout: 5 })
+  for (let attempt = 0; attempt < 5; attempt++) await t.rejects(commands.read(({ getBuffer }) => getBuffer('a')), wrongType)
+  t.equal(commands.available, true)
+})
+
+t.test('a script that comes to Redis after its deadline does nothing, also when it was not known there', async (t) => {
+  const { url, prefix } = await useRedis(t)
+  const client = await connect(t, url)
+  const clock = { now: 0 }
+  let hold = 0
+  const slow = fakeClient({
+    time: () => client.time(),
+    async evalsha (...args) {
+      while (Number((await client.time())[0]) * 1_000 < hold) { /* on its way */ }
+      return await client.evalsha(...args)
+    },
+    eval: (...args) => client.eval(...args)
+  })
+  const commands = new RedisCommands({ client: slow, timeout: 500, now: () => clock.now })
+  const key = `${prefix}late`
+  await client.script('FLUSH')
+  t.equal(await commands.write(SET, [key], ['in time']), 1)
+  // Redis' clock goes on, ours does not: the script arrives two seconds after it was sent.
+  hold = Number((await client.time())[0]) * 1_000 + 2_000
+  const patient = new RedisCommands({ client: slow, timeout: 1_000, now: () => clock.now })
+  await t.rejects(patient.write(SET, [key], ['late']))
+  await t.resolves(new Promise((resolve) => { setTimeout(resolve, 2_500) }))
+  t.equal(await client.get(key), 'in time')
+})
+
+t.test('when one of the clocks was set, the next script learns the time anew', async (t) => {
+  const { url, prefix } = await useRedis(t)
+  const client = await connect(t, url)
+  let wrongBy = -10
+  const commands = new RedisCommands({
+    client: fakeClient({
+      async time () {
+        const [seconds, microseconds] = await client.time()
+        return [Number(seconds) + wrongBy, Number(microseconds)]
+      },
+      evalsha: (...args) => client.evalsha(...args),
+      eval: (...args) => client.eval(...args)
+    }),
+    timeout: 1_000
+  })
+  await t.rejects(commands.write(SET, [`${prefix}a`], ['x']), LateError)
+  wrongBy = 0
+  t.equal(await commands.write(SET, [`${prefix}a`], ['x']), 1)
+})
