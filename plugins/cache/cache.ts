@@ -243,13 +243,15 @@ export class TieredCache implements Cache {
   ): Promise<void> {
     const { memory, redis, longestLoad, now } = this.#options
     const expiresAt = now() + ttl
-    if (!fence.intact) return
-    memory?.set(key, entry, entry.size, expiresAt)
+    if (fence.intact) memory?.set(key, entry, entry.size, expiresAt)
     if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
+    // There the stamp decides, also where the fence broke only because messages may have been missed. Except for what
+    // this process deleted and Redis does not know.
+    if (this.#untold.has(key)) return
     try {
       const kept = await redis.writeIfUnchanged(key, stamp, bytes, ttl, expiresAt)
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (!kept) memory?.delete(key)
+      if (!kept && fence.intact) memory?.delete(key)
     } catch (error) {
       this.#redisFailed(error)
     }

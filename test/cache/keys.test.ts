@@ -42,7 +42,7 @@ t.test('every key is short, without braces, and under its prefix', async () => {
   }), { numRuns: 2_000 })
 })
 
-t.test('distinct keys under distinct prefixes never share a key in Redis', async (t) => {
+t.test('distinct keys under distinct prefixes never share a key in Redis', async () => {
   const prefix = fc.string({ minLength: 1, maxLength: 12, unit: fc.constantFrom('a', '-', '%', 'cache', '#') })
   fc.assert(fc.property(prefix, key, prefix, key, (p, a, q, b) => p === q || redisKey(p, a) !== redisKey(q, b)), { numRuns: 5_000 })
 })
