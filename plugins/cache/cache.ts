@@ -3,6 +3,8 @@ import { describe, duration, resolveOptions } from '../shared/options.js'
 import { UnavailableError } from '../shared/redis-commands.js'
 import type { RedisRead, RedisTier } from '../shared/redis-tier.js'
 import { parseDuration, type Duration } from '../shared/units.js'
+import { inSpan } from '../shared/spans.js'
+import { loaded, redisFailed } from './channels.js'
 import type { Coherence } from './coherence.js'
 import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
@@ -211,7 +213,8 @@ export class TieredCache implements Cache {
     } else {
       this.#counts.shared++
     }
-    return (await flight).value()
+    const joined = flight
+    return (await inSpan('cache wait', () => joined)).value()
   }
 
   async #obtain (key: string, load: Load<unknown>, ttl: number, fence: Fence): Promise<Entry> {
@@ -220,15 +223,8 @@ export class TieredCache implements Cache {
     const { entry: found, stamp } = await this.#fromRedis(key, fence)
     if (found !== undefined) return found
     this.#counts.misses++
-    this.#counts.loads++
     let lifetime = ttl
-    let value: unknown
-    try {
-      value = await load({ ttl: (given) => { lifetime = loadedTtl(given) } })
-    } catch (error) {
-      this.#counts.loadErrors++
-      throw error
-    }
+    const value = await this.#load(key, load, { ttl: (given) => { lifetime = loadedTtl(given) } })
     const own = entryOf(value)
     if ('unsupported' in own) {
       this.#reportUnsupported(own.unsupported)
@@ -236,6 +232,21 @@ export class TieredCache implements Cache {
     }
     if (lifetime > 0) await this.#keep(key, own, lifetime, began, stamp, fence)
     return own.entry
+  }
+
+  async #load (key: string, load: Load<unknown>, context: LoadContext): Promise<unknown> {
+    this.#counts.loads++
+    const start = performance.now()
+    const elapsed = (): number => performance.now() - start
+    try {
+      const value = await inSpan('cache load', async () => await load(context))
+      loaded.publish(() => ({ key, elapsed: elapsed() }))
+      return value
+    } catch (error) {
+      this.#counts.loadErrors++
+      loaded.publish(() => ({ key, elapsed: elapsed(), error }))
+      throw error
+    }
   }
 
   async #keep (
@@ -313,6 +324,7 @@ export class TieredCache implements Cache {
     if (error instanceof UnavailableError) return
     this.#counts.redisErrors++
     this.#options.onRedisError(error)
+    redisFailed.publish(() => ({ error }))
   }
 
   #reportUnsupported (part: string): void {

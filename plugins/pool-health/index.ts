@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { complaint, custom, describe, duration, LONGEST_TIMER, orFalse, resolveOptions, string } from '../shared/options.js'
 import { type Duration } from '../shared/units.js'
+import { broken } from './channels.js'
 import { OptionError } from './errors.js'
 import { poolsOfHost } from './host-pools.js'
 import { isPgPool, PoolWatch, type PgPool, type PoolStatus } from './pool-watch.js'
@@ -57,7 +58,10 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   })
 
   function watch (name: string, pool: PgPool): PoolWatch {
-    return new PoolWatch(pool, (error) => { app.log.error({ error: loggableError(error), pool: name }, 'an idle connection of the pool broke') })
+    return new PoolWatch(pool, (error) => {
+      app.log.error({ error: loggableError(error), pool: name }, 'an idle connection of the pool broke')
+      broken.publish(() => ({ pool: name, error }))
+    })
   }
 
   function logGauges (): void {

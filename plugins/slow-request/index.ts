@@ -5,6 +5,7 @@ import { boolean, custom, duration, resolveOptions } from '../shared/options.js'
 import { onReplyClose } from '../shared/reply-close.js'
 import { onConfiguredRoute } from '../shared/route-config.js'
 import { type Duration } from '../shared/units.js'
+import { slow } from './channels.js'
 import { OptionError } from './errors.js'
 
 export interface SlowRequestRouteOptions {
@@ -74,7 +75,10 @@ const slowRequest: FastifyPluginAsync<SlowRequestOptions> = async (app, raw) => 
       const start = now()
       onReplyClose(request, reply, (complete) => {
         const elapsed = now() - start
-        if (elapsed >= watched.threshold) request.log.warn({ slowRequest: slowLine(watched, request, reply, elapsed, complete) }, 'slow request')
+        if (elapsed < watched.threshold) return
+        const line = slowLine(watched, request, reply, elapsed, complete)
+        request.log.warn({ slowRequest: line }, 'slow request')
+        slow.publish(() => line)
       })
     }
     done()

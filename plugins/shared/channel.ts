@@ -1,0 +1,16 @@
+import { channel } from 'node:diagnostics_channel'
+
+export interface Channel<Payload> {
+  /** @param payload made only when somebody listens */
+  publish (payload: () => Payload): void
+}
+
+/** One of the channels of docs/channels.md, `headroom:<technique>:<event>`. Costs a property read when nobody listens. */
+export function defineChannel<Payload> (name: `headroom:${string}:${string}`): Channel<Payload> {
+  const own = channel(name)
+  return {
+    publish (payload) {
+      if (own.hasSubscribers) own.publish(payload())
+    }
+  }
+}
