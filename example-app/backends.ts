@@ -74,7 +74,11 @@ async function redisOf ({ REDIS_URL: url }: Config, onProgress: (line: string) =
 
 async function seedDatabase (connectionString: string, users: number, onProgress: (line: string) => void): Promise<void> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 })
-  await client.connect()
+  try {
+    await client.connect()
+  } catch (error) {
+    throw new Error(`no PostgreSQL at ${withoutSecrets(connectionString)}: ${(error as Error).message}`, { cause: error })
+  }
   try {
     await seed(client, users, onProgress)
   } finally {

@@ -5,39 +5,30 @@ import type { Backends } from './backends.js'
 /** What a worker tells the primary, once. */
 export type WorkerReport = { listening: string } | { failed: string }
 
-export interface Instances {
-  url: string
-  /** Lets every instance finish its requests. */
-  stop (): Promise<void>
-}
-
 /** How long an instance may take to finish its requests. */
 const DRAIN = 10_000
 
 /** Pause before an instance that died is replaced, so that one that cannot live does not spin. */
 const RESPAWN_PAUSE = 500
 
-/**
- * Forks the instances, which share one port, and replaces one that dies.
- *
- * @throws what stopped an instance from starting
- */
-export async function startInstances (count: number, backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>): Promise<Instances> {
-  let stopping = false
-  const fork = (number: number): Worker => {
-    const worker = cluster.fork({
-      DATABASE_URL: backends.databaseUrl, REDIS_URL: backends.redisUrl ?? '', HEADROOM_INSTANCE: String(number)
-    })
-    worker.once('exit', (code, signal) => {
-      if (stopping) return
-      process.stderr.write(`Instance ${number} ended (${signal ?? `status ${code}`}); starting another\n`)
-      void delay(RESPAWN_PAUSE).then(() => { if (!stopping) fork(number) })
-    })
-    return worker
+/** Several processes of the app on one port; one that dies is replaced. */
+export class Instances {
+  readonly #backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>
+  #stopping = false
+
+  constructor (backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>) {
+    this.#backends = backends
   }
 
-  const stop = async (): Promise<void> => {
-    stopping = true
+  /** @returns their URL, once all of them listen. @throws what stopped one of them from starting */
+  async start (count: number): Promise<string> {
+    const urls = await Promise.all(Array.from({ length: count }, (_, index) => firstReport(this.#fork(index + 1))))
+    return urls[0]!
+  }
+
+  /** Lets every instance finish its requests. */
+  async stop (): Promise<void> {
+    this.#stopping = true
     await Promise.all(Object.values(cluster.workers ?? {}).map(async (worker) => {
       if (worker === undefined || worker.isDead()) return
       const gone = new Promise((resolve) => { worker.once('exit', resolve) })
@@ -48,12 +39,26 @@ export async function startInstances (count: number, backends: Pick<Backends, 'd
     }))
   }
 
-  try {
-    const urls = await Promise.all(Array.from({ length: count }, (_, index) => firstReport(fork(index + 1))))
-    return { url: urls[0]!, stop }
-  } catch (error) {
-    await stop()
-    throw error
+  #fork (number: number): Worker {
+    const worker = cluster.fork({
+      DATABASE_URL: this.#backends.databaseUrl, REDIS_URL: this.#backends.redisUrl ?? '', HEADROOM_INSTANCE: String(number)
+    })
+    worker.once('listening', () => {
+      worker.once('exit', (code, signal) => {
+        if (this.#stopping) return
+        process.stderr.write(`Instance ${number} ended (${signal ?? `status ${code}`}); starting another\n`)
+        this.#replace(number)
+      })
+    })
+    return worker
+  }
+
+  #replace (number: number): void {
+    void delay(RESPAWN_PAUSE).then(() => {
+      if (this.#stopping) return
+      const worker = this.#fork(number)
+      firstReport(worker).catch(() => { this.#replace(number) })
+    })
   }
 }
 

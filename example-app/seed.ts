@@ -19,7 +19,7 @@ export async function seed (client: Client, users: number, onProgress: (line: st
     const { rows: [found] } = await client.query(`SELECT to_regclass('${SCHEMA}.friendships') IS NOT NULL AS seeded`)
     if (!found.seeded) {
       const count = (times: number): string => (users * times).toLocaleString('en')
-      onProgress(`Making ${count(1)} users, ${count(3)} posts and ${count(5)} friendships, once…`)
+      onProgress(`Making ${count(1)} users, ${count(3)} posts and ${count(5)} friendships…`)
       await makeTables(client)
       await fillTables(client, users)
     }

@@ -1,10 +1,11 @@
 import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
 import cluster from 'node:cluster'
 import { parseArgs } from 'node:util'
 import { startBackends, type Backends } from './backends.js'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { startInstance } from './instance.js'
-import { startInstances, type WorkerReport } from './instances.js'
+import { Instances, type WorkerReport } from './instances.js'
 import { welcome } from './welcome.js'
 
 const MOST_INSTANCES = 16
@@ -12,41 +13,63 @@ const MOST_INSTANCES = 16
 /** Requests under way have this long to finish. */
 const DRAIN = 10_000
 
+const USAGE = `npm start [-- --instances N]
+
+  --instances N   how many processes share the port, 1 to ${MOST_INSTANCES}; default 1
+  --help          this
+
+The environment has the rest: see example-app/README.md.
+`
+
 type Stop = () => Promise<void>
+
+/** Set by a signal: from then on, what fails fails because of it. */
+let closing = false
 
 try {
   const config = readConfig(process.env)
-  await (cluster.isPrimary ? main(config, instancesAsked()) : worker(config))
+  if (!cluster.isPrimary) await worker(config)
+  else await primary(config)
 } catch (error) {
-  await reportFailure(error)
   // Not exitCode: close-with-grace ends a process that has nothing left to do with status 0.
-  process.exit(1)
+  if (!closing) await reportFailure(error).finally(() => process.exit(1))
 }
 
-async function main (config: Config, instances: number): Promise<void> {
+async function primary (config: Config): Promise<void> {
+  const asked = argumentsGiven()
+  if (asked.help) {
+    process.stdout.write(USAGE)
+    return
+  }
   // From here on a signal cleans up, also in the middle of starting.
   const stops: Stop[] = []
+  const stop = async (): Promise<void> => {
+    closing = true
+    while (stops.length > 0) await stops.pop()!()
+  }
   closeWithGrace({ delay: DRAIN + 2_000 }, async ({ err }) => {
     if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
-    for (const stop of stops.reverse()) await stop()
+    await stop()
   })
 
   const backends = await startBackends(config, say)
   stops.push(backends.stop)
   try {
-    const url = await listen(config, backends, instances, stops)
-    say(welcome(url, instances, backends))
+    const url = await listen(config, backends, asked.instances, stops)
+    say(welcome(url, asked.instances, backends))
   } catch (error) {
-    await backends.stop()
+    if (closing) return
+    await stop()
+    closing = false
     throw error
   }
 }
 
 async function listen (config: Config, backends: Backends, instances: number, stops: Stop[]): Promise<string> {
   if (instances > 1) {
-    const group = await startInstances(instances, backends)
-    stops.push(group.stop)
-    return group.url
+    const group = new Instances(backends)
+    stops.push(() => group.stop())
+    return await group.start(instances)
   }
   const { app, url } = await startInstance(config, backends)
   stops.push(async () => { await app.close() })
@@ -54,14 +77,18 @@ async function listen (config: Config, backends: Backends, instances: number, st
 }
 
 async function worker (config: Config): Promise<void> {
-  const number = Number(process.env.HEADROOM_INSTANCE)
-  const { app, url } = await startInstance(config, { databaseUrl: config.DATABASE_URL, redisUrl: config.REDIS_URL || undefined }, number)
+  const running: { app?: FastifyInstance } = {}
+  // First of all: Ctrl-C reaches every process of the terminal, also one that is still starting.
   const grace = closeWithGrace({ delay: DRAIN }, async ({ err }) => {
-    if (err) app.log.fatal({ err }, 'closing')
-    await app.close()
+    closing = true
+    if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
+    await running.app?.close()
   })
   // The primary is gone, and the services with it.
   process.once('disconnect', () => { grace.close() })
+  const backends = { databaseUrl: config.DATABASE_URL, redisUrl: config.REDIS_URL || undefined }
+  const { app, url } = await startInstance(config, backends, Number(process.env.HEADROOM_INSTANCE))
+  running.app = app
   process.send?.({ listening: url } satisfies WorkerReport)
 }
 
@@ -73,10 +100,10 @@ async function reportFailure (error: unknown): Promise<void> {
   }
 }
 
-function instancesAsked (): number {
-  const { values } = parseArgs({ options: { instances: { type: 'string', default: '1' } } })
+function argumentsGiven (): { instances: number, help: boolean } {
+  const { values } = parseArgs({ options: { instances: { type: 'string', default: '1' }, help: { type: 'boolean', default: false } } })
   const count = Number(values.instances)
-  if (Number.isInteger(count) && count >= 1 && count <= MOST_INSTANCES) return count
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_INSTANCES) return { instances: count, help: values.help }
   throw new ConfigError(`command line --instances: expected a whole number from 1 to ${MOST_INSTANCES}, got ${JSON.stringify(values.instances)}`)
 }
 

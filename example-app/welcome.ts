@@ -7,7 +7,7 @@ Headroom's example app listens on ${url}${instances > 1 ? ` (${instances} instan
   Postgres: ${postgres}
   Redis:    ${redis}
 
-Try, twice, and see x-served-from change:
+Try the first one twice, and see x-served-from change:
   curl -i ${url}/api/users/7
   curl -X PUT ${url}/api/users/7 -H 'content-type: application/json' -d '{"name":"Ada"}'
   curl '${url}/api/users?ids=3,1,2'

@@ -11,7 +11,9 @@ import { join } from 'node:path'
 export async function cacheFolder (): Promise<string> {
   const folder = process.env.FASTIFY_HEADROOM_CACHE || defaultFolder()
   // Only what we make ourselves is opened up: as root, Postgres runs as another user and has to get in.
-  const made = await mkdir(folder, { recursive: true })
+  const made = await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${folder} cannot be made (${error.code}): set FASTIFY_HEADROOM_CACHE to a folder that you can write to`, { cause: error })
+  })
   if (made !== undefined) await chmod(folder, 0o755)
   return folder
 }

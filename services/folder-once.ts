@@ -1,4 +1,4 @@
-import { access, chmod, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { access, chmod, lstat, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 const abandonedAfter = 60 * 60 * 1000
@@ -9,7 +9,7 @@ const abandonedAfter = 60 * 60 * 1000
  */
 export async function folderOnce (folder: string, fill: (partial: string) => Promise<void>): Promise<string> {
   if (await exists(folder)) return folder
-  await removeAbandoned(folder)
+  await removeAbandoned(dirname(folder), `${basename(folder)}.partial-`)
   const partial = await mkdtemp(`${folder}.partial-`)
   try {
     await fill(partial)
@@ -31,14 +31,17 @@ export function publicFolderOnce (folder: string, fill: (partial: string) => Pro
   })
 }
 
-async function removeAbandoned (folder: string): Promise<void> {
-  const parent = dirname(folder)
+/** Removes what processes that were killed left in `parent`: folders whose names begin so, an hour old, and not in use. */
+export async function removeAbandoned (
+  parent: string, prefix: string, unused: (folder: string) => Promise<boolean> = async () => true
+): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(`${basename(folder)}.partial-`)) continue
+    if (!name.startsWith(prefix)) continue
     const path = join(parent, name)
-    // Not mtime: unpacking an archive sets that to a date of the archive's.
-    const age = await stat(path).then(({ ctimeMs }) => Date.now() - ctimeMs, () => 0)
-    if (age > abandonedAfter) await rm(path, { recursive: true, force: true })
+    // lstat, and only what is ours: in a shared folder anybody can make a link of that name. And not mtime: unpacking an
+    // archive sets that to a date of the archive's.
+    const age = await lstat(path).then((found) => found.isDirectory() ? Date.now() - found.ctimeMs : 0, () => 0)
+    if (age > abandonedAfter && await unused(path).catch(() => false)) await rm(path, { recursive: true, force: true }).catch(() => {})
   }
 }
 

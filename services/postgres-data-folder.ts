@@ -2,9 +2,11 @@ import { chown, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, rmdir
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { folderOnce } from './folder-once.js'
+import { folderOnce, removeAbandoned } from './folder-once.js'
 import { copyTemplate } from './postgres-template.js'
 import { canEnter, canUse, type User } from './unprivileged-user.js'
+
+const THROW_AWAY = 'headroom-postgres-'
 
 const patience = { running: 1_000, stopping: 10_000 }
 
@@ -21,7 +23,8 @@ export class FolderInUseError extends Error {
 export async function throwAwayData (template: string, user: User | undefined): Promise<string> {
   // In the end the unprivileged user removes it, so it must be allowed to write there, too.
   const parent = await canUse(tmpdir(), user) ? tmpdir() : '/tmp'
-  const folder = await mkdtemp(join(parent, 'headroom-postgres-'))
+  await removeAbandoned(parent, THROW_AWAY, async (folder) => await readLock(folder) === undefined)
+  const folder = await mkdtemp(join(parent, THROW_AWAY))
   await copyTemplate(template, folder)
   return folder
 }

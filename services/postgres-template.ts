@@ -34,10 +34,17 @@ export async function postgresTemplate (binaries: PostgresBinaries, user: User |
     ], { ...user, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' } })
       .catch(async (error: unknown) => {
         await rm(password, { force: true })
-        throw error
+        throw explained(error)
       })
     await rename(password, join(partial, PASSWORD))
   })
+}
+
+function explained (error: unknown): unknown {
+  const nobody = /could not look up effective user ID (\d+)/.exec(String((error as { stderr?: unknown }).stderr))
+  if (nobody === null) return error
+  return new Error(
+    `User ${nobody[1]} has no entry in /etc/passwd, which PostgreSQL's initdb needs: run as another user, or set DATABASE_URL`, { cause: error })
 }
 
 /** The password of the superuser `postgres` in a data folder made from the template; only its owner can read it. */

@@ -43,7 +43,7 @@ async function debianRedis (onProgress?: (line: string) => void): Promise<RedisB
   const folder = join(await cacheFolder(), `redis-${await systemName()}`)
   const server = join(folder, 'usr/bin/redis-server')
   if (!await isExecutable(server)) {
-    onProgress?.("fetching redis-server from Debian's packages, once")
+    onProgress?.("Fetching redis-server from Debian's packages, once…")
     await fetchDebianPackages(['redis-server', 'redis-tools'], folder)
   }
   const found = { server, env: { LD_LIBRARY_PATH: await libraryPath(folder) } }

@@ -19,21 +19,23 @@ export default fp<AppOptions>(async (app, { redisUrl }) => {
   const redis = new Redis(redisUrl, { connectTimeout: 2_000, retryStrategy: (attempt) => Math.min(50 * attempt, 500) })
   // Once for each outage, not for each attempt.
   let down = false
-  redis.on('error', (err: Error) => {
-    if (!down) app.log.warn(`Redis is away: ${err.message}`)
+  const sayAway = (reason: string): void => {
+    if (!down) app.log.warn(`Redis is away (${reason}); going on without it`)
     down = true
-  })
+  }
+  redis.on('error', ({ message }: Error) => { sayAway(message) })
   redis.on('ready', () => {
     if (down) app.log.warn('Redis is back')
     down = false
   })
 
-  await Promise.race([new Promise((resolve) => { redis.once('ready', resolve) }), delay(BOOT_WAIT, undefined, { ref: false })])
-  if (redis.status === 'ready') await app.register(fastifyRedis, { client: redis })
-  else app.decorate('redis', redis as typeof app.redis)
-
   app.addHook('onClose', async () => {
     if (redis.status === 'ready') await Promise.race([redis.quit().catch(() => {}), delay(QUIT_WAIT, undefined, { ref: false })])
     redis.disconnect()
   })
+
+  await Promise.race([new Promise((resolve) => { redis.once('ready', resolve) }), delay(BOOT_WAIT, undefined, { ref: false })])
+  if (redis.status === 'ready') await app.register(fastifyRedis, { client: redis })
+  else app.decorate('redis', redis as typeof app.redis)
+  if (redis.status !== 'ready') sayAway('no answer yet')
 }, { name: 'example-redis' })

@@ -7,7 +7,7 @@ import { inSpan } from '../shared/spans.js'
 import { loaded, redisFailed } from './channels.js'
 import type { Coherence } from './coherence.js'
 import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
-import { KeyError, OptionError } from './errors.js'
+import { KeyError, LoadError, OptionError } from './errors.js'
 import { Fences, type Fence } from './fences.js'
 import { SingleFlight } from './single-flight.js'
 import { UntoldKeys } from './untold.js'
@@ -206,6 +206,7 @@ export class TieredCache implements Cache {
 
   async #join (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
     checkKey(key)
+    if (typeof load !== 'function') throw new LoadError(describe(load))
     const ttl = ttlOf(options) ?? this.#options.ttl
     let flight = this.#flights.get(key)
     if (flight === undefined) {

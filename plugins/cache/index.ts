@@ -64,6 +64,9 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const { prefix, commandTimeout, longestLoad, now = Date.now } = options
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
+  if (options.memory === false && client === false) {
+    app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
+  }
   const lastSaid = { redis: -Infinity, unsupported: -Infinity }
 
   const tiered = new TieredCache({

@@ -83,7 +83,7 @@ export function duration<Default extends number | undefined> (fallback: Default,
 
 export function size<Default extends number | undefined> (fallback: Default, { min = 0 } = {}): Option<number | Default> {
   return {
-    expected: `a size of ${min === 0 ? 'zero' : `${min} bytes`} or more (bytes, or a string such as '64kb' or '16mb')`,
+    expected: `a size of ${min === 0 ? 'zero' : `${min} ${min === 1 ? 'byte' : 'bytes'}`} or more (bytes, or a string such as '64kb' or '16mb')`,
     read: (value) => value === undefined ? fallback : within(min, parseSize(value))
   }
 }

@@ -32,6 +32,7 @@ export function onConfiguredRoute<Own extends object> (
   app: FastifyInstance, convention: RouteConvention<Own>, onRoute?: (route: RouteOptions, own: Own) => void
 ): ConfiguredRoutes<Own> {
   const innermost = Symbol.for(`headroom.${convention.key}.innermost`)
+  const seen = Symbol.for(`headroom.${convention.key}.seen`)
   const settings = Symbol(`headroom.${convention.key}.settings`)
   const self = {}
   app.decorate(innermost, self)
@@ -40,15 +41,26 @@ export function onConfiguredRoute<Own extends object> (
   app.addHook('onRoute', function (route) {
     if (!governs(this)) return
     const own = ownSettings(route, convention)
-    if (own === undefined) return
-    // A symbol on a copy of the config: it reaches the request's routeOptions, and the host's object stays as it was.
-    route.config = { ...route.config, [settings]: own } as NonNullable<RouteOptions['config']>
-    onRoute?.(route, own)
+    // Symbols on a copy of the config: they reach the request's routeOptions, and the host's object stays as it was.
+    route.config = { ...route.config, [seen]: true, [settings]: own } as NonNullable<RouteOptions['config']>
+    if (own !== undefined) onRoute?.(route, own)
   })
+
+  let warned = false
+  function warnOfUnseen ({ method, url }: { method: unknown, url?: string | undefined }): void {
+    if (warned) return
+    warned = true
+    app.log.warn(`route ${String(method)} ${url} was added before headroom's ${convention.key}, which does not see it: await the plugin's registration, and add routes after it`)
+  }
 
   return {
     governs,
-    of: (request) => (request.routeOptions.config as { [settings]?: Own } | undefined)?.[settings]
+    of (request) {
+      const route = request.routeOptions
+      const config = route.config as unknown as Record<string | symbol, unknown>
+      if (config[seen] !== true && (config[convention.key] ?? convention.global) !== false) warnOfUnseen(route)
+      return config[settings] as Own | undefined
+    }
   }
 }
 

@@ -31,7 +31,7 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['a prefix with a space', { prefix: 'my app' }, 'cache: options.prefix: expected a non-empty string without spaces, braces and colons, got "my app"'],
   ['an empty prefix', { prefix: '' }, 'cache: options.prefix: expected a non-empty string without spaces, braces and colons, got ""'],
   ['a misspelt option of memory', { memory: { maxByte: 1 } }, 'cache: options.memory.maxByte: expected one of the keys maxBytes, got the unknown key "maxByte"; did you mean "maxBytes"?'],
-  ['a memory of no bytes', { memory: { maxBytes: 0 } }, /^cache: options\.memory\.maxBytes: expected a size of 1 bytes or more .*, got 0$/],
+  ['a memory of no bytes', { memory: { maxBytes: 0 } }, /^cache: options\.memory\.maxBytes: expected a size of 1 byte or more .*, got 0$/],
   ['memory: true', { memory: true }, /^cache: options\.memory: expected an object.*, got true$/],
   ['memory: null', { memory: null }, /^cache: options\.memory: expected an object.*, got null$/],
   ['an empty decorator name', { decorateAs: '' }, 'cache: options.decorateAs: expected a non-empty string, got ""'],

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { seededPostgres } from '../helpers/example-app.js'
@@ -47,7 +49,6 @@ t.test('a change shows on the instance that wrote at once, and on the others wit
 
 t.test('an instance that dies is replaced', async (t) => {
   const { example, url } = await start(t, ['--instances', '2'])
-  const { default: { execFileSync } } = await import('node:child_process')
   const workers = execFileSync('ps', ['-o', 'pid=', '--ppid', String(example.child.pid)]).toString().trim().split('\n').map(Number)
   process.kill(workers[0]!, 'SIGKILL')
   await eventually(() => /Instance \d ended \(SIGKILL\); starting another/.test(example.output()))
@@ -61,4 +62,17 @@ t.test('all instances close with the primary', async (t) => {
   example.child.kill('SIGTERM')
   t.equal(await example.ended, 0)
   await t.rejects(fetch(`${url}/api/health`))
+})
+
+t.test('Ctrl-C while the instances start ends them all, without a word of failure', async (t) => {
+  const redis = await ownRedis(t)
+  const databaseUrl = await seededPostgres(t)
+  for (const moment of [100, 400, 700, 1_000]) {
+    const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: redis.url }, ['--instances', '2'])
+    await delay(moment)
+    // The terminal signals the whole group.
+    process.kill(-example.child.pid!, 'SIGINT')
+    await example.ended
+    t.notMatch(example.output(), /could not start|starting another/, `after ${moment} ms`)
+  }
 })

@@ -16,7 +16,7 @@ t.test('two starts at once make the data once, three posts and five friendships 
   const lines: string[] = []
   const made = await Promise.all([one, two].map((client) => seed(client, 20_000, (line) => lines.push(line))))
   t.same(made.sort(), [false, true])
-  t.same(lines, ['Making 20,000 users, 60,000 posts and 100,000 friendships, once…'])
+  t.same(lines, ['Making 20,000 users, 60,000 posts and 100,000 friendships…'])
   const [counts] = await query(url, `SELECT
     (SELECT count(*)::int FROM headroom_example.users) AS users,
     (SELECT count(*)::int FROM headroom_example.posts) AS posts,

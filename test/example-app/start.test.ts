@@ -41,7 +41,7 @@ t.test('what is wrong in the environment or on the command line stops it with on
   for (const [environment, args, line] of [
     [{ PORT: 'http' }, [], 'environment variable PORT: expected a port from 0 (any free one) to 65535, got "http"'],
     [{}, ['--instances', '0'], 'command line --instances: expected a whole number from 1 to 16, got "0"'],
-    [{ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/postgres' }, [], 'The example could not start: connect ECONNREFUSED 127.0.0.1:1']
+    [{ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/postgres' }, [], 'The example could not start: no PostgreSQL at postgres://…@127.0.0.1:1/postgres: connect ECONNREFUSED 127.0.0.1:1']
   ] as const) {
     const example = runExample(t, environment, [...args])
     t.equal(await example.ended, 1)

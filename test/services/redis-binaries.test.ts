@@ -51,6 +51,6 @@ t.test("Debian's package is fetched once into an empty cache folder", { skip: !h
   const redis = await findRedis(onProgress)
   t.same(await findRedis(onProgress), redis)
 
-  t.same(progress, ["fetching redis-server from Debian's packages, once"])
+  t.same(progress, ["Fetching redis-server from Debian's packages, once…"])
   t.match((await run(redis.server, ['--version'], { env: redis.env })).stdout, 'Redis server v=')
 })

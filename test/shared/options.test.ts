@@ -33,7 +33,7 @@ t.test('what was given is read, and the object it came in stays as it was', asyn
 t.test('a wrong value is named with its place, what was expected and what arrived', async (t) => {
   t.equal(message(TABLE, { ttl: 0 }), "options.ttl: expected a duration of 1 ms or more (milliseconds, or a string such as '250ms' or '15m'), got 0")
   t.equal(message(TABLE, { maxBytes: '1s' }), 'options.maxBytes: expected a size of zero or more (bytes, or a string such as \'64kb\' or \'16mb\'), got "1s"')
-  t.equal(message({ maxBytes: size(1, { min: 1 }) }, { maxBytes: 0 }), "options.maxBytes: expected a size of 1 bytes or more (bytes, or a string such as '64kb' or '16mb'), got 0")
+  t.equal(message({ maxBytes: size(1, { min: 1 }) }, { maxBytes: 0 }), "options.maxBytes: expected a size of 1 byte or more (bytes, or a string such as '64kb' or '16mb'), got 0")
   t.equal(message(TABLE, { global: 1 }), 'options.global: expected true or false, got 1')
   t.equal(message(TABLE, { prefix: '' }), 'options.prefix: expected a non-empty string, got ""')
   t.equal(message({ prefix: string('a', { pattern: /^a+$/, expected: 'the letter a' }) }, { prefix: 'b' }), 'options.prefix: expected the letter a, got "b"')

@@ -1,5 +1,6 @@
 import fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
+import { captureLog } from '../helpers/log-capture.js'
 import { duration, resolveOptions } from '../../plugins/shared/options.js'
 import { onConfiguredRoute, type ConfiguredRoutes } from '../../plugins/shared/route-config.js'
 
@@ -155,4 +156,19 @@ t.test('a mistake names the route, the key, what was expected and what arrived',
     t.throws(add(demo), { message: `route GET,PUT /x: config.demo: expected true, false or an object, got ${words}` })
   }
   t.throws(add({ tll: 5 }), { message: /^route GET,PUT \/x: config\.demo\.tll: .*did you mean "ttl"\?$/ })
+})
+
+t.test('a route that was added before the plugin is warned of, once; one that is switched off is not', async (t) => {
+  for (const [demo, global, warnings] of [[undefined, true, 1], [true, false, 1], [{ ttl: 5 }, false, 1], [undefined, false, 0], [false, true, 0]] as const) {
+    const { stream, lines } = captureLog<{ msg: string }>()
+    const app = fastify({ logger: { stream, level: 'warn' } }) as unknown as FastifyInstance
+    t.teardown(() => app.close())
+    const late: { routes?: ConfiguredRoutes<Settings> } = {}
+    app.get('/early', { config: demo === undefined ? {} : { demo } as object }, async (request) => ({ settings: late.routes!.of(request) ?? null }))
+    await app.after()
+    late.routes = follow(app, 'late', global)
+    for (let time = 0; time < 2; time++) t.equal(await settingsAt(app, '/early'), null)
+    t.strictSame(lines().map(({ msg }) => msg), Array(warnings).fill(
+      "route GET /early was added before headroom's demo, which does not see it: await the plugin's registration, and add routes after it"))
+  }
 })
