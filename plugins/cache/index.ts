@@ -7,13 +7,14 @@ import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
-import { LONGEST_TTL, TieredCache, type Cache } from './cache.js'
+import type { Cache } from './api.js'
+import { LONGEST_TTL, TieredCache } from './cache.js'
 import { Coherence } from './coherence.js'
 import type { Entry } from './entry.js'
 import { OptionError } from './errors.js'
 import { redisKey } from './keys.js'
 
-export type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './cache.js'
+export type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './api.js'
 export type { Duration, RedisClient, Size }
 
 export interface CacheOptions {
@@ -101,7 +102,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     app.addHook('onClose', async () => { coherence.close() })
   }
 
-  app.decorate(options.decorateAs, tiered as Cache)
+  app.decorate(options.decorateAs, tiered satisfies Cache)
 
   /** What goes wrong for every call is said now and then; `stats()` has how often it was. */
   function seldom (what: keyof typeof lastSaid, say: () => void): void {
