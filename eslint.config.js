@@ -2,7 +2,7 @@ import neostandard, { plugins } from 'neostandard'
 
 const { plugin: typescript } = plugins['typescript-eslint']
 
-// docs/architecture.md says who may import whom; what follows makes the lint run say it too.
+// CONTRIBUTING.md says who may import whom; what follows makes the lint run say it too.
 const bans = {
   clients: {
     regex: '^(ioredis|pg|mongoose|mongodb|@fastify/redis|@fastify/postgres)(/|$)',

@@ -1,5 +1,5 @@
 import autoload from '@fastify/autoload'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { fileURLToPath } from 'node:url'
 
 /** What each file in plugins/ is given. */
@@ -26,6 +26,13 @@ export async function build ({ logLevel, instance = 1, ...options }: BuildOption
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('x-instance', instance)
     done()
+  })
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const { statusCode = 500 } = error
+    if (statusCode < 500) return reply.send(error)
+    // What the database says is for the log: it can quote rows, and it tells of tables.
+    request.log.error({ err: error }, 'request failed')
+    return reply.code(statusCode).send({ statusCode, error: 'Internal Server Error', message: 'Something went wrong here' })
   })
   finishConnections(app)
   await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })

@@ -51,5 +51,5 @@ function explain (name: string, value: string | undefined): string {
 
 /** A URL as it may be shown: its user and password are not for the screen. */
 export function withoutSecrets (url: string): string {
-  return url.replace(/\/\/[^/]*@/, '//…@').replace(/([?&](?:user|password)=)[^&#]*/gi, '$1…')
+  return url.replace(/\/\/.*@/s, '//…@').replace(/([?&][^=&]*(?:user|pass)[^=&]*=)[^&#]*/gi, '$1…')
 }

@@ -8,8 +8,9 @@ export type WorkerReport = { listening: string } | { failed: string }
 /** How long an instance may take to finish its requests. */
 const DRAIN = 10_000
 
-/** Pause before an instance that died is replaced, so that one that cannot live does not spin. */
+/** Milliseconds before an instance that died is replaced; twice as long after each one that could not start. */
 const RESPAWN_PAUSE = 500
+const LONGEST_PAUSE = 30_000
 
 /** Several processes of the app on one port; one that dies is replaced. */
 export class Instances {
@@ -47,17 +48,21 @@ export class Instances {
       worker.once('exit', (code, signal) => {
         if (this.#stopping) return
         process.stderr.write(`Instance ${number} ended (${signal ?? `status ${code}`}); starting another\n`)
-        this.#replace(number)
+        this.#replace(number, RESPAWN_PAUSE)
       })
     })
     return worker
   }
 
-  #replace (number: number): void {
-    void delay(RESPAWN_PAUSE).then(() => {
+  #replace (number: number, pause: number): void {
+    void delay(pause).then(() => {
       if (this.#stopping) return
-      const worker = this.#fork(number)
-      firstReport(worker).catch(() => { this.#replace(number) })
+      firstReport(this.#fork(number)).catch(({ message }: Error) => {
+        if (this.#stopping) return
+        const next = Math.min(2 * pause, LONGEST_PAUSE)
+        process.stderr.write(`Instance ${number} could not start (${message}); trying again in ${next / 1_000} s\n`)
+        this.#replace(number, next)
+      })
     })
   }
 }

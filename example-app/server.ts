@@ -78,14 +78,13 @@ async function listen (config: Config, backends: Backends, instances: number, st
 
 async function worker (config: Config): Promise<void> {
   const running: { app?: FastifyInstance } = {}
-  // First of all: Ctrl-C reaches every process of the terminal, also one that is still starting.
-  const grace = closeWithGrace({ delay: DRAIN }, async ({ err }) => {
+  // Ctrl-C reaches every process of the terminal; the primary sends SIGTERM besides, and two signals would mean "at once".
+  process.on('SIGINT', () => {})
+  closeWithGrace({ delay: DRAIN, skip: ['SIGINT'] }, async ({ err }) => {
     closing = true
     if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
     await running.app?.close()
   })
-  // The primary is gone, and the services with it.
-  process.once('disconnect', () => { grace.close() })
   const backends = { databaseUrl: config.DATABASE_URL, redisUrl: config.REDIS_URL || undefined }
   const { app, url } = await startInstance(config, backends, Number(process.env.HEADROOM_INSTANCE))
   running.app = app

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { SCHEMA } from './seed.js'
 
 export interface User {
   id: number
@@ -11,7 +12,8 @@ export interface User {
 
 export type UserChanges = Partial<Pick<User, 'name' | 'email' | 'bio'>>
 
-const COLUMNS = 'id, name, email, bio, to_json(updated_at) #>> \'{}\' AS updated_at'
+const USERS = `${SCHEMA}.users`
+const COLUMNS = 'id, name, email, bio, to_json(updated_at AT TIME ZONE \'UTC\') #>> \'{}\' || \'Z\' AS updated_at'
 
 /** The users table. Knows nothing of caches: the routes decide what to keep. */
 export class Users {
@@ -22,13 +24,13 @@ export class Users {
   }
 
   async find (id: number): Promise<User | undefined> {
-    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM users WHERE id = $1`, [id])
+    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM ${USERS} WHERE id = $1`, [id])
     return rows[0]
   }
 
   /** One query for all of them; in the order of `ids`, those that do not exist left out. */
   async findMany (ids: readonly number[]): Promise<User[]> {
-    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM users WHERE id = ANY($1)`, [ids])
+    const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM ${USERS} WHERE id = ANY($1)`, [ids])
     const byId = new Map(rows.map((user) => [user.id, user]))
     return ids.flatMap((id) => byId.get(id) ?? [])
   }
@@ -36,7 +38,7 @@ export class Users {
   /** @returns the user as it now is, or undefined when there is none */
   async update (id: number, { name, email, bio }: UserChanges): Promise<User | undefined> {
     const { rows } = await this.#pool.query<User>(`
-      UPDATE users SET name = coalesce($2, name), email = coalesce($3, email), bio = coalesce($4, bio), updated_at = clock_timestamp()
+      UPDATE ${USERS} SET name = coalesce($2, name), email = coalesce($3, email), bio = coalesce($4, bio), updated_at = clock_timestamp()
       WHERE id = $1 RETURNING ${COLUMNS}`, [id, name, email, bio])
     return rows[0]
   }

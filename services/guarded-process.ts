@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { guardian } from './guardian.js'
@@ -47,7 +47,7 @@ export interface GuardedProcess {
  */
 export async function guardedProcess (options: GuardedProcessOptions): Promise<GuardedProcess> {
   const { command, args, env, user, stopSignal, removeFolder = '', logFile } = options
-  let log = logFile === undefined ? undefined : openSync(logFile, 'a+')
+  let log = logFile === undefined ? undefined : openLog(logFile)
   // Detached means an own session: the terminal signals the owner's group, not the server.
   const child = spawn('/bin/sh', ['-c', guardian, 'guardian', stopSignal.slice(3), removeFolder, command, ...args], {
     ...user, env, cwd: '/', detached: true, stdio: ['pipe', 'pipe', log ?? 'ignore']
@@ -116,6 +116,12 @@ export async function guardedProcess (options: GuardedProcessOptions): Promise<G
       return log === undefined ? '' : tail(log)
     }
   }
+}
+
+/** The folder can belong to the unprivileged user that the server runs as: as root, its links are not followed. */
+function openLog (path: string): number {
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants
+  return openSync(path, O_RDWR | O_CREAT | O_APPEND | (O_NOFOLLOW ?? 0), 0o600)
 }
 
 function tail (file: number): string {

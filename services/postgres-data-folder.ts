@@ -1,4 +1,4 @@
-import { chown, mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, rmdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -40,7 +40,6 @@ export async function lastingData (folder: string, template: string, user: User 
   }
   await rmdir(folder).catch(() => { /* Not there, or not empty. */ })
   await folderOnce(folder, async (partial) => {
-    if (user !== undefined) await chown(partial, user.uid, user.gid)
     await copyTemplate(template, partial)
   })
   // Checked before anything starts there: in the end the folder may be removed.

@@ -14,7 +14,7 @@ const CHANGES = {
   type: 'object',
   additionalProperties: false,
   minProperties: 1,
-  properties: { name: TEXT, email: TEXT, bio: TEXT }
+  properties: { name: TEXT, email: { ...TEXT, maxLength: 320 }, bio: TEXT }
 }
 const IDS = {
   type: 'object',

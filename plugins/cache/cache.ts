@@ -10,6 +10,7 @@ import type { Coherence } from './coherence.js'
 import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
 import { Fences, type Fence } from './fences.js'
+import { InOrder } from './in-order.js'
 import { SingleFlight } from './single-flight.js'
 import { UntoldKeys } from './untold.js'
 
@@ -30,8 +31,6 @@ export interface TieredCacheOptions {
 /** A hundred years, in milliseconds: longer, and Redis cannot count it. */
 export const LONGEST_TTL = 100 * 365 * 24 * 60 * 60 * 1_000
 
-const REPLAY_BATCH = 100
-
 const ENTRY_OPTIONS = { ttl: duration(undefined, { max: LONGEST_TTL }) }
 
 /** Memory, then Redis, then the loader. */
@@ -39,7 +38,8 @@ export class TieredCache implements Cache {
   readonly #options: TieredCacheOptions
   readonly #flights = new SingleFlight<Entry>()
   readonly #fences = new Fences()
-  readonly #untold = new UntoldKeys()
+  readonly #untold = new UntoldKeys((key) => this.#tellDelete(key))
+  readonly #writes = new InOrder()
   readonly #counts = { memoryHits: 0, redisHits: 0, misses: 0, loads: 0, loadErrors: 0, shared: 0, redisErrors: 0, unreadable: 0, unsupported: 0 }
   #coherence: Coherence | undefined
 
@@ -74,9 +74,9 @@ export class TieredCache implements Cache {
     this.forget(key)
     return await this.#fences.hold(key, 'write', async (fence) => {
       const expiresAt = this.#options.now() + ttl
-      const shared = await this.#tellRedis(key, (redis, message) => redis.write(key, own.bytes, ttl, expiresAt, message))
+      const shared = await this.#tellRedis(key, (redis, message) => redis.write(key, own.bytes, { ttl, expiresAt }, message))
       this.#forgetReads(key)
-      if (fence.intact) this.#options.memory?.set(key, own.entry, own.entry.size, expiresAt)
+      if (fence.state === 'intact') this.#options.memory?.set(key, own.entry, own.entry.size, expiresAt)
       return { shared }
     })
   }
@@ -89,15 +89,6 @@ export class TieredCache implements Cache {
     return { shared }
   }
 
-  /** Redis is back: tells it what it could not be told. Ends at the first failure; what is left is told when it is read. */
-  async replay (): Promise<void> {
-    const keys = this.#untold.keys()
-    while (keys.length > 0) {
-      const told = await Promise.all(keys.splice(0, REPLAY_BATCH).map((key) => this.#tellDelete(key)))
-      if (told.includes(false)) return
-    }
-  }
-
   /** Drops `key` in this process, and what reads and loads under way would keep of it. */
   forget (key: string): void {
     this.#fences.break(key)
@@ -105,11 +96,21 @@ export class TieredCache implements Cache {
     this.#options.memory?.delete(key)
   }
 
-  /** Drops everything in this process. */
+  /** Messages may have been missed: drops everything in this process. */
   forgetAll (): void {
-    this.#fences.breakAll()
+    this.#fences.gap()
     this.#flights.forgetAll()
     this.#options.memory?.clear()
+  }
+
+  stats (): CacheStats {
+    const { memory } = this.#options
+    return { ...this.#counts, entries: memory?.size ?? 0, bytes: memory?.bytes ?? 0 }
+  }
+
+  /** Ends the attempts to tell Redis what it could not be told. */
+  close (): void {
+    this.#untold.close()
   }
 
   /** After a write: a read that began before Redis had it may have found, and kept, the old value. */
@@ -117,11 +118,6 @@ export class TieredCache implements Cache {
     this.#fences.breakReads(key)
     this.#flights.forget(key)
     this.#options.memory?.delete(key)
-  }
-
-  stats (): CacheStats {
-    const { memory } = this.#options
-    return { ...this.#counts, entries: memory?.size ?? 0, bytes: memory?.bytes ?? 0 }
   }
 
   #fromMemory (key: string): Entry | undefined {
@@ -194,15 +190,14 @@ export class TieredCache implements Cache {
   ): Promise<void> {
     const { memory, redis, longestLoad, now } = this.#options
     const expiresAt = now() + ttl
-    if (fence.intact) memory?.set(key, entry, entry.size, expiresAt)
+    if (fence.state === 'broken') return
+    if (fence.state === 'intact') memory?.set(key, entry, entry.size, expiresAt)
+    // After a gap the stamp decides: Redis knows what this process may have missed.
     if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
-    // There the stamp decides, also where the fence broke only because messages may have been missed. Except for what
-    // this process deleted and Redis does not know.
-    if (this.#untold.has(key)) return
     try {
-      const kept = await redis.writeIfUnchanged(key, stamp, bytes, ttl, expiresAt)
+      const kept = await redis.writeIfUnchanged(key, stamp, bytes, { ttl, expiresAt })
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (!kept && fence.intact) memory?.delete(key)
+      if (!kept && fence.state === 'intact') memory?.delete(key)
     } catch (error) {
       this.#redisFailed(error)
     }
@@ -235,7 +230,8 @@ export class TieredCache implements Cache {
       return { stamp }
     }
     this.#counts.redisHits++
-    if (fence.intact) memory?.set(key, entry, entry.size, read.expiresAt)
+    // Not longer than the writer meant, whatever its clock said.
+    if (fence.state === 'intact') memory?.set(key, entry, entry.size, Math.min(read.expiresAt, now() + read.ttl))
     return { entry, stamp }
   }
 
@@ -247,7 +243,8 @@ export class TieredCache implements Cache {
     const { redis } = this.#options
     const coherence = this.#coherence
     if (redis === undefined || coherence === undefined) return false
-    return await this.#untold.tell(key, async () => {
+    // In order, whatever a write has to wait for: a set must not come to Redis after the delete that followed it.
+    return await this.#writes.run(key, () => this.#untold.track(key, async () => {
       try {
         await write(redis, coherence.messageFor(key))
         return true
@@ -256,7 +253,7 @@ export class TieredCache implements Cache {
         this.#untold.add(key)
         return false
       }
-    })
+    }))
   }
 
   #redisFailed (error: unknown): void {

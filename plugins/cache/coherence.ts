@@ -12,6 +12,8 @@ export interface CoherenceOptions {
   onInvalidate: (key: string) => void
   /** Messages may have been missed: nothing kept before now can be trusted. */
   onGap: () => void
+  /** Redis refused the subscription. */
+  onDeaf: (error: unknown) => void
 }
 
 /** Hears, over a connection of its own, which keys other processes wrote or deleted. */
@@ -67,8 +69,10 @@ export class Coherence {
   async #subscribe (): Promise<void> {
     try {
       await this.#subscriber.subscribe(this.#options.channel)
-    } catch {
-      return // The connection broke again; `ready` comes once more.
+    } catch (error) {
+      // Where the connection broke again, `ready` comes once more.
+      if (this.#subscriber.status === 'ready') this.#options.onDeaf(error)
+      return
     }
     this.#options.onGap()
     this.#listening = true
@@ -83,7 +87,7 @@ export class Coherence {
 function duplicateOf (client: RedisClient): RedisSubscriber {
   if (client.isCluster === true) return client.duplicate()
   // Subscribing is ours: ioredis' own attempt rejects unheard when the connection ends again before Redis answers.
-  return client.duplicate({ autoResubscribe: false, autoResendUnfulfilledCommands: false })
+  return client.duplicate({ autoResubscribe: false, autoResendUnfulfilledCommands: false, retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000) })
 }
 
 function parse (message: string): { origin: string, key: string } | undefined {

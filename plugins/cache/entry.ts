@@ -1,4 +1,5 @@
 import { decode, encode } from './codec.js'
+import { heapSize } from './heap-size.js'
 import { deepFreeze, inspectValue, type ValueShape } from './value-shape.js'
 
 /**
@@ -6,7 +7,7 @@ import { deepFreeze, inspectValue, type ValueShape } from './value-shape.js'
  * shared, a copy of the caller's own where it cannot, so that no caller ever sees another's change.
  */
 export interface Entry {
-  /** Bytes, serialised. */
+  /** Bytes in memory, about. */
   readonly size: number
   value (): unknown
 }
@@ -38,9 +39,9 @@ export function uncopied (value: unknown): Entry {
   return { size: 0, value: () => value }
 }
 
-function shared (value: unknown, size: number): Entry {
+function shared (value: unknown, serialised: number): Entry {
   const frozen = deepFreeze(value)
-  return { size, value: () => frozen }
+  return { size: Math.max(serialised, heapSize(value)), value: () => frozen }
 }
 
 function copied (bytes: Uint8Array): Entry {

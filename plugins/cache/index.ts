@@ -68,7 +68,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
-  const lastSaid = { redis: -Infinity, unsupported: -Infinity }
+  const lastSaid = { redis: -Infinity, unsupported: -Infinity, deaf: -Infinity }
 
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, now }),
@@ -88,21 +88,25 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     onUnsupported: (part) => { seldom('unsupported', () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })
 
-  if (client !== false) {
+  app.decorate(options.decorateAs, tiered satisfies Cache)
+
+  // Only now: a decorator that is taken stops the boot, and no connection must be left.
+  if (client !== false) follow(client)
+
+  function follow (client: RedisClient): void {
     const coherence = new Coherence({
       client,
       channel,
       onInvalidate: (key) => { tiered.forget(key) },
-      onGap: () => {
-        tiered.forgetAll()
-        void tiered.replay()
-      }
+      onGap: () => { tiered.forgetAll() },
+      onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     tiered.follow(coherence)
-    app.addHook('onClose', async () => { coherence.close() })
+    app.addHook('onClose', async () => {
+      coherence.close()
+      tiered.close()
+    })
   }
-
-  app.decorate(options.decorateAs, tiered satisfies Cache)
 
   /** What goes wrong for every call is said now and then; `stats()` has how often it was. */
   function seldom (what: keyof typeof lastSaid, say: () => void): void {

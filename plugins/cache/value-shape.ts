@@ -28,7 +28,7 @@ export function inspectValue (value: unknown): ValueShape {
     rich = true
     if (prototype === Map.prototype) return firstOf([...part as Map<unknown, unknown>].flat(1), (item) => visit(item, depth + 1))
     if (prototype === Set.prototype) return firstOf([...part as Set<unknown>], (item) => visit(item, depth + 1))
-    return isDateOrBinary(part, prototype) ? undefined : `an instance of ${String(part.constructor?.name)}`
+    return isDateOrBinary(part, prototype) ? undefined : `an instance of ${nameOf(prototype)}`
   }
 }
 
@@ -39,6 +39,12 @@ export function deepFreeze<T> (value: T): T {
     for (const part of Object.values(value)) deepFreeze(part)
   }
   return value
+}
+
+/** Of the class, not of a property that the value has under that name. */
+function nameOf (prototype: unknown): string {
+  const { constructor } = prototype as { constructor?: unknown }
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'a class without a name'
 }
 
 function isDateOrBinary (part: object, prototype: unknown): boolean {

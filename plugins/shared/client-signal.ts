@@ -25,18 +25,8 @@ export function clientSignal (request: FastifyRequest, reply: FastifyReply): Abo
   if (made !== undefined) return made
   const controller = new AbortController()
   signals.set(request, controller.signal)
-  if (isOver(request, reply)) {
-    if (!reply.raw.writableEnded) controller.abort(new ClientLeftError())
-  } else {
-    onReplyClose(request, reply, (complete) => {
-      if (!complete) controller.abort(new ClientLeftError())
-    })
-  }
+  onReplyClose(request, reply, (complete) => {
+    if (!complete) controller.abort(new ClientLeftError())
+  })
   return controller.signal
-}
-
-function isOver (request: FastifyRequest, { raw }: FastifyReply): boolean {
-  if (raw.closed || raw.destroyed) return true
-  // A reply pipelined behind another hears nothing of its connection. (On HTTP/2 the socket is the session's: not to be asked.)
-  return request.raw.httpVersionMajor === 1 && request.raw.socket.destroyed
 }

@@ -9,7 +9,10 @@ export class DeadlineError extends Error {
 export async function withDeadline<T> (work: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(milliseconds)), milliseconds)
+    timer = setTimeout(() => {
+      // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
+      setImmediate(() => reject(new DeadlineError(milliseconds)))
+    }, milliseconds)
   })
   try {
     return await Promise.race([work, deadline])

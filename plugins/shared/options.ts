@@ -55,7 +55,7 @@ export function complaint (where: string, expected: string, got: string): string
 export function describe (value: unknown): string {
   if (typeof value === 'string') {
     // A URL given for something else still has its password in it.
-    const shown = value.replace(/\/\/[^/]*@/, '//…@')
+    const shown = value.replace(/\/\/.*@/s, '//…@').replace(/([?&][^=&]*pass[^=&]*=)[^&#]*/gi, '$1…')
     return JSON.stringify(shown.length > 60 ? shown.slice(0, 57) + '…' : shown)
   }
   if (typeof value === 'bigint') return `${value}n`

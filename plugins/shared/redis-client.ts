@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 /** What is asked of a Redis client: ioredis 5 and 6, `Redis` and `Cluster`, are such clients. */
 export interface RedisClient {
   readonly status: string
@@ -8,7 +6,6 @@ export interface RedisClient {
   getBuffer (key: string): Promise<Buffer | null>
   time (): Promise<ReadonlyArray<number | string>>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
-  evalsha (sha: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
 }
 
@@ -19,39 +16,18 @@ export interface RedisSubscriber {
   ping (): Promise<unknown>
   disconnect (reconnect?: boolean): void
   on (event: string, listener: (...args: any[]) => void): unknown
-  off (event: string, listener: (...args: any[]) => void): unknown
 }
 
 export function isRedisClient (value: unknown): value is RedisClient {
   const client = value as Partial<RedisClient> | null | undefined
   return typeof client === 'object' && client !== null && typeof client.status === 'string' &&
-    typeof client.getBuffer === 'function' && typeof client.evalsha === 'function' && typeof client.duplicate === 'function'
+    typeof client.getBuffer === 'function' && typeof client.eval === 'function' && typeof client.duplicate === 'function'
 }
 
 /**
- * A connected client. A command given to one that is not would wait in the client's offline queue,
+ * A connected client, or one that connects with its first command (`lazyConnect`). A command given to one that is not would wait in the client's offline queue,
  * and run whenever Redis is back: too late for what it was meant for.
  */
 export function isReady (client: RedisClient): boolean {
-  return client.status === 'ready'
-}
-
-/** A Lua script that touches the keys of one slot, sent by its digest and in full only where Redis does not know it. */
-export class RedisScript {
-  readonly #text: string
-  readonly #digest: string
-
-  constructor (text: string) {
-    this.#text = text
-    this.#digest = createHash('sha1').update(text).digest('hex')
-  }
-
-  async run (client: RedisClient, keys: string[], args: Array<string | Buffer | number>): Promise<unknown> {
-    try {
-      return await client.evalsha(this.#digest, keys.length, ...keys, ...args)
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return await client.eval(this.#text, keys.length, ...keys, ...args)
-    }
-  }
+  return client.status === 'ready' || client.status === 'wait'
 }

@@ -1,6 +1,6 @@
 import { Breaker } from './breaker.js'
 import { withDeadline } from './deadline.js'
-import { isReady, type RedisClient, type RedisScript } from './redis-client.js'
+import { isReady, type RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
 
 export interface RedisCommandsOptions {
@@ -48,11 +48,16 @@ export class RedisCommands {
     return await this.#attempt(() => send(this.#client))
   }
 
-  /** Runs a script that writes, with the deadline as its last argument, in Redis' time. @throws LateError when Redis refused it as late */
-  async write (script: RedisScript, keys: string[], args: Array<string | Buffer | number>): Promise<number> {
+  /**
+   * Runs a script that writes, on the keys of one slot, with the deadline as its last argument, in Redis' time. In full,
+   * not by its digest: sent again because Redis did not know that, it could arrive behind a command that came after it.
+   *
+   * @throws LateError when Redis refused it as late
+   */
+  async write (script: string, keys: string[], args: Array<string | Buffer | number>): Promise<number> {
     const result = await this.#attempt(async () => {
       const deadline = await this.#clock.in(this.#timeout)
-      return Number(await script.run(this.#client, keys, [...args, Math.floor(deadline)]))
+      return Number(await this.#client.eval(script, keys.length, ...keys, ...args, Math.floor(deadline)))
     })
     if (result !== LATE) return result
     this.#clock.forget()

@@ -35,6 +35,7 @@ export function onConfiguredRoute<Own extends object> (
   const seen = Symbol.for(`headroom.${convention.key}.seen`)
   const settings = Symbol(`headroom.${convention.key}.settings`)
   const self = {}
+  if (Object.hasOwn(app, innermost)) throw new convention.OptionError(`${convention.key}: it is registered already in this scope`)
   app.decorate(innermost, self)
   const governs = (scope: FastifyInstance): boolean => Reflect.get(scope, innermost) === self
 

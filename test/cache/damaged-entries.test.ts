@@ -17,7 +17,7 @@ async function redisOnly (t: Parameters<typeof buildApp>[0]) {
 
 t.test('ten thousand damaged entries in Redis are ten thousand misses, and no error', async (t) => {
   const { cache, client, at, log } = await redisOnly(t)
-  const sound = sealValue(serialize({ name: 'Ada', roles: ['admin'], balance: 100 }), Date.now() + 60_000)
+  const sound = sealValue(serialize({ name: 'Ada', roles: ['admin'], balance: 100 }), { ttl: 60_000, expiresAt: Date.now() + 60_000 })
   let given = 0
   for (let batch = 0; batch < 20; batch++) {
     const pipeline = client.pipeline()
@@ -37,12 +37,12 @@ const foreign: Array<[title: string, put: (client: Redis, key: string) => Promis
   ['a text', (client, key) => client.set(key, 'somebody else\'s text')], ['a short text', (client, key) => client.set(key, 'H')],
   ['an empty text', (client, key) => client.set(key, '')], ['a number', (client, key) => client.set(key, 5)],
   ['a bare serialised value', (client, key) => client.set(key, serialize({ admin: true }))],
-  ['an entry without a value', (client, key) => client.set(key, sealValue(ABSENT, Date.now() + 60_000))],
-  ['an entry that never expires', (client, key) => client.set(key, sealValue(serialize('old'), NaN))],
-  ['an entry that has expired', (client, key) => client.set(key, sealValue(serialize('old'), Date.now() - 60_000))],
+  ['an entry without a value', (client, key) => client.set(key, sealValue(ABSENT, { ttl: 60_000, expiresAt: Date.now() + 60_000 }))],
+  ['an entry that never expires', (client, key) => client.set(key, sealValue(serialize('old'), { ttl: 60_000, expiresAt: NaN }))],
+  ['an entry that has expired', (client, key) => client.set(key, sealValue(serialize('old'), { ttl: 60_000, expiresAt: Date.now() - 60_000 }))],
   ['a tombstone', (client, key) => client.set(key, sealTombstone())],
   ['an entry of a later version', (client, key) => {
-    const envelope = sealValue(serialize('x'), Date.now() + 60_000)
+    const envelope = sealValue(serialize('x'), { ttl: 60_000, expiresAt: Date.now() + 60_000 })
     envelope[1] = 99
     return client.set(key, envelope)
   }]
@@ -70,8 +70,8 @@ t.test('a hostile entry of few bytes does not hold up the app', async (t) => {
   sparse.length = 2 ** 32 - 1
   let graph: unknown[] = []
   for (let level = 0; level < 60; level++) graph = [graph, graph]
-  await client.set(at('sparse'), sealValue(serialize(sparse), Date.now() + 60_000))
-  await client.set(at('graph'), sealValue(serialize(graph), Date.now() + 60_000))
+  await client.set(at('sparse'), sealValue(serialize(sparse), { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
+  await client.set(at('graph'), sealValue(serialize(graph), { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
   const began = performance.now()
   await cache.get('sparse')
   await cache.get('graph')
@@ -83,7 +83,7 @@ t.test('random bytes as the value of a sound entry are a miss or a value, and ne
   const pipeline = client.pipeline()
   for (let index = 0; index < 1_000; index++) {
     const bytes = Buffer.concat([serialize(undefined).subarray(0, 2), randomBytes(randomInt(1, 60))])
-    pipeline.set(at(String(index)), sealValue(bytes, Date.now() + 60_000))
+    pipeline.set(at(String(index)), sealValue(bytes, { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
   }
   await pipeline.exec()
   await t.resolves(Promise.all(Array.from({ length: 1_000 }, (_, index) => cache.get(String(index)))))

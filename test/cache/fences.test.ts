@@ -14,10 +14,10 @@ function held (fences: Fences, key: string, holder: Holder = 'read') {
 t.test('a fence is intact until its key is invalidated', async (t) => {
   const fences = new Fences()
   const [a, b] = [held(fences, 'a'), held(fences, 'b')]
-  t.ok(a.fence.intact)
+  t.equal(a.fence.state, 'intact')
   fences.break('a')
-  t.notOk(a.fence.intact)
-  t.ok(b.fence.intact, 'another key is not concerned')
+  t.equal(a.fence.state, 'broken')
+  t.equal(b.fence.state, 'intact', 'another key is not concerned')
   await Promise.all([a.release(), b.release()])
 })
 
@@ -26,12 +26,12 @@ t.test('an invalidation breaks every fence of its key, and none that is taken af
   const before = [held(fences, 'a'), held(fences, 'a', 'write')]
   fences.break('a')
   const after = held(fences, 'a')
-  t.notOk(before.some(({ fence }) => fence.intact))
-  t.ok(after.fence.intact)
+  t.ok(before.every(({ fence }) => fence.state === 'broken'))
+  t.equal(after.fence.state, 'intact')
   for (const { release } of before) await release()
-  t.ok(after.fence.intact)
+  t.equal(after.fence.state, 'intact')
   fences.break('a')
-  t.notOk(after.fence.intact, 'the end of older work does not let a younger fence escape')
+  t.equal(after.fence.state, 'broken', 'the end of older work does not let a younger fence escape')
   await after.release()
 })
 
@@ -40,17 +40,21 @@ t.test('what ends a write voids the reads beside it, and no other write', async 
   const [read, write] = [held(fences, 'a', 'read'), held(fences, 'a', 'write')]
   fences.breakReads('a')
   fences.breakReads('unknown')
-  t.notOk(read.fence.intact)
-  t.ok(write.fence.intact)
+  t.equal(read.fence.state, 'broken')
+  t.equal(write.fence.state, 'intact')
   await Promise.all([read.release(), write.release()])
 })
 
-t.test('breaking all breaks all', async (t) => {
+t.test('after a gap every fence that was intact says so, and one that is broken stays broken', async (t) => {
   const fences = new Fences()
-  const all = [held(fences, 'a'), held(fences, 'a', 'write'), held(fences, 'b')]
-  fences.breakAll()
-  t.notOk(all.some(({ fence }) => fence.intact))
-  for (const { release } of all) await release()
+  const [broken, ...open] = [held(fences, 'c'), held(fences, 'a'), held(fences, 'a', 'write'), held(fences, 'b')]
+  fences.break('c')
+  fences.gap()
+  t.ok(open.every(({ fence }) => fence.state === 'gap'))
+  t.equal(broken.fence.state, 'broken')
+  fences.break('a')
+  t.equal(open[0].fence.state, 'broken')
+  for (const { release } of [broken, ...open]) await release()
 })
 
 t.test('work gives what it gives, and its error is passed on', async (t) => {

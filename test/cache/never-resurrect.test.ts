@@ -224,3 +224,31 @@ t.test('a delete made while the client was not connected holds in this process w
   await client.connect()
   t.equal(await app.cache.get('a'), undefined)
 })
+
+t.test('a set does not come to Redis after the delete that followed it, though Redis knows none of our scripts', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const client = await connect(t, redis.url)
+  for (let round = 0; round < 20; round++) {
+    await client.script('FLUSH')
+    const app = await buildApp(t, { redis: client, prefix, memory: false })
+    const told = await Promise.all([app.cache.set('c', 1), app.cache.set('user', 'old'), app.cache.delete('user')])
+    t.ok(told.every(({ shared }) => shared))
+    t.equal(await app.cache.has('user'), false)
+  }
+})
+
+t.test('a load keeps nothing in Redis once this process has deleted its key, though Redis has forgotten the delete', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const client = await connect(t, redis.url)
+  const app = await buildApp(t, { redis: client, prefix })
+  await trustsMemory(app)
+  const old = heldLoad<string>()
+  const caller = app.cache.getOrSet('a', old.load)
+  await old.begun
+  await app.cache.delete('a')
+  await client.del(`${prefix}:cache:a`) // evicted
+  old.open('old')
+  t.equal(await caller, 'old')
+  t.equal(await client.exists(`${prefix}:cache:a`), 0)
+  t.equal(await app.cache.has('a'), false)
+})

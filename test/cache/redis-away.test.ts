@@ -135,6 +135,41 @@ t.test('a Redis that refuses writes costs no caller anything', async (t) => {
   const app = await buildApp(t, { redis: await connect(t, server.url) })
   t.equal(await app.cache.getOrSet('a', () => 1), 1)
   t.strictSame(await app.cache.set('a', 2), { shared: false })
-  t.strictSame(await app.cache.delete('a'), { shared: false })
+  t.strictSame(await app.cache.delete('a'), { shared: true }, 'and still loses what is deleted')
   t.ok(app.cache.stats().redisErrors > 0)
+})
+
+t.test('what Redis could not be told for a moment is told when it answers again, with no connection broken', async (t) => {
+  const server = await ownRedis(t)
+  const [a, b] = [
+    await buildApp(t, { redis: await connect(t, server.url), commandTimeout }), await buildApp(t, { redis: await connect(t, server.url), commandTimeout })
+  ]
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  const keys = Array.from({ length: 10 }, (_, index) => `key ${index}`)
+  for (const key of keys) await a.cache.set(key, 'old')
+  await server.pause()
+  for (const key of keys) t.strictSame(await a.cache.delete(key), { shared: false })
+  await server.resume()
+  await eventually(async () => (await Promise.all(keys.map((key) => b.cache.has(key)))).every((has) => !has))
+  t.pass()
+})
+
+t.test('a Redis that is full still loses what is deleted', async (t) => {
+  const server = await ownRedis(t)
+  const client = await connect(t, server.url)
+  const app = await buildApp(t, { redis: client })
+  await app.cache.set('a', 'old')
+  await client.config('SET', 'maxmemory', '1')
+  t.strictSame(await app.cache.delete('a'), { shared: true })
+  await client.config('SET', 'maxmemory', '0')
+  t.equal(await client.exists('headroom:cache:a'), 0)
+})
+
+t.test('a client that connects lazily does so with the first command', async (t) => {
+  const server = await ownRedis(t)
+  const client = new Redis(server.url, { lazyConnect: true })
+  t.teardown(() => client.disconnect())
+  const app = await buildApp(t, { redis: client })
+  await eventually(async () => (await app.cache.set('a', 1)).shared)
+  t.pass()
 })

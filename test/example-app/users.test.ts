@@ -14,7 +14,7 @@ t.test('users', async (t) => {
     const second = await app.inject('/api/users/7')
     t.equal(first.headers['x-served-from'], 'database')
     t.equal(second.headers['x-served-from'], 'cache')
-    t.match(first.json(), { id: 7, email: 'user7@example.com', updated_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}\+00:00$/ })
+    t.match(first.json(), { id: 7, email: 'user7@example.com', updated_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z$/ })
     t.same(second.json(), first.json())
   })
 

@@ -57,5 +57,5 @@ t.test('registered twice in one scope, the boot stops', async (t) => {
   const app = fastify()
   t.teardown(() => app.close())
   await app.register(slowRequest)
-  await t.rejects(async () => { await app.register(slowRequest) }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
+  await t.rejects(async () => { await app.register(slowRequest) }, { code: 'FST_HEADROOM_SLOW_REQUEST_OPTION', message: 'slow-request: slowRequest: it is registered already in this scope' })
 })

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { runBuilt } from './run-built.js'
+
+const env = { SEED_USERS: '200' }
+
+t.test('the profile of a route names functions of the example app, in TypeScript, and leaves a flame graph', async (t) => {
+  const folder = t.testdir()
+  const { code, stdout, stderr } = await runBuilt('profile/profile.js', ['/api/users/7', '--seconds', '2'], { folder, env })
+  t.equal(code, 0, stderr)
+  t.match(stdout, /^GET \/api\/users\/7, \d+ requests in \d/)
+  t.match(stdout, /CPU busy \d.*\n.*the example app \d/)
+  t.match(stdout.split('The same for')[1], /app\.get<.* example-app\/routes\/users\.ts:\d+/)
+
+  const files = readdirSync(join(folder, 'profiles'))
+  const named = (ending: string) => readFileSync(join(folder, 'profiles', files.find((file) => file.endsWith(ending))!), 'utf8')
+  t.ok(JSON.parse(named('.cpuprofile')).nodes.length > 100)
+  t.match(named('.html'), /class="example"[^>]* title="[^"]*example-app\/routes\/users\.ts/)
+})
+
+t.test('the classic way prints the processed summary of V8\'s log', async (t) => {
+  const folder = t.testdir()
+  const { code, stdout, stderr } = await runBuilt('profile/profile-prof.js', ['/api/users/7', '--seconds', '1'], { folder, env })
+  t.equal(code, 0, stderr)
+  t.match(stdout, 'Statistical profiling result from')
+  t.match(stdout, /\[Summary\]:\n.*\n +\d+ .*JavaScript/)
+  t.match(readdirSync(join(folder, 'profiles')).map((file) => file.replace(/^.*\./, '')).sort(), ['log', 'txt'])
+})
+
+t.test('a route that is not there is no profile', async (t) => {
+  const { code, stdout, stderr } = await runBuilt('profile/profile.js', ['/api/nothing'], { folder: t.testdir(), env })
+  t.equal(code, 1)
+  t.equal(stdout, '')
+  t.match(stderr, 'GET /api/nothing answered 404 Not Found: there is nothing to profile.')
+})
+
+t.test('a wrong call is answered with the right one', async (t) => {
+  const { code, stderr } = await runBuilt('profile/profile-prof.js', [], { folder: t.testdir() })
+  t.equal(code, 1)
+  t.match(stderr, 'expected one route, such as /api/users/7, got 0\n\nnpm run profile:prof -- <route> [--seconds 10]')
+})
