@@ -36,6 +36,7 @@ const ENTRY_OPTIONS = { ttl: duration(undefined, { max: LONGEST_TTL }) }
 /** Memory, then Redis, then the loader. */
 export class TieredCache implements Cache {
   readonly #options: TieredCacheOptions
+  readonly #memory: MemoryTier<Entry> | undefined
   readonly #flights = new SingleFlight<Entry>()
   readonly #fences = new Fences()
   readonly #untold = new UntoldKeys((key) => this.#tellDelete(key))
@@ -45,6 +46,7 @@ export class TieredCache implements Cache {
 
   constructor (options: TieredCacheOptions) {
     this.#options = options
+    this.#memory = options.memory
   }
 
   /** From now on, memory is trusted only while the messages of the other processes are heard. */
@@ -54,7 +56,7 @@ export class TieredCache implements Cache {
 
   getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T> {
     const entry = this.#fromMemory(key)
-    return entry === undefined ? this.#join(key, load, options) as Promise<T> : Promise.resolve(entry.value() as T)
+    return (entry === undefined ? this.#join(key, load, options) : entry.promise()) as Promise<T>
   }
 
   async get<T> (key: string): Promise<T | undefined> {
@@ -76,7 +78,7 @@ export class TieredCache implements Cache {
       const expiresAt = this.#options.now() + ttl
       const shared = await this.#tellRedis(key, (redis, message) => redis.write(key, own.bytes, { ttl, expiresAt }, message))
       this.#forgetReads(key)
-      if (fence.state === 'intact') this.#options.memory?.set(key, own.entry, own.entry.size, expiresAt)
+      if (fence.state === 'intact') this.#memory?.set(key, own.entry, own.entry.size, expiresAt)
       return { shared }
     })
   }
@@ -93,19 +95,18 @@ export class TieredCache implements Cache {
   forget (key: string): void {
     this.#fences.break(key)
     this.#flights.forget(key)
-    this.#options.memory?.delete(key)
+    this.#memory?.delete(key)
   }
 
   /** Messages may have been missed: drops everything in this process. */
   forgetAll (): void {
     this.#fences.gap()
     this.#flights.forgetAll()
-    this.#options.memory?.clear()
+    this.#memory?.clear()
   }
 
   stats (): CacheStats {
-    const { memory } = this.#options
-    return { ...this.#counts, entries: memory?.size ?? 0, bytes: memory?.bytes ?? 0 }
+    return { ...this.#counts, entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
   }
 
   /** Ends the attempts to tell Redis what it could not be told. */
@@ -117,16 +118,15 @@ export class TieredCache implements Cache {
   #forgetReads (key: string): void {
     this.#fences.breakReads(key)
     this.#flights.forget(key)
-    this.#options.memory?.delete(key)
+    this.#memory?.delete(key)
   }
 
   #fromMemory (key: string): Entry | undefined {
-    const { memory, redis } = this.#options
-    if (memory === undefined) return undefined
+    const entry = this.#memory?.get(key)
+    if (entry === undefined) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
-    if (this.#coherence?.listening === false && redis?.available === true) return undefined
-    const entry = memory.get(key)
-    if (entry !== undefined) this.#counts.memoryHits++
+    if (this.#coherence?.listening === false && this.#options.redis?.available === true) return undefined
+    this.#counts.memoryHits++
     return entry
   }
 
@@ -188,16 +188,16 @@ export class TieredCache implements Cache {
   async #keep (
     key: string, { entry, bytes }: { entry: Entry, bytes: Uint8Array }, ttl: number, began: number, stamp: Buffer | undefined, fence: Fence
   ): Promise<void> {
-    const { memory, redis, longestLoad, now } = this.#options
+    const { redis, longestLoad, now } = this.#options
     const expiresAt = now() + ttl
     if (fence.state === 'broken') return
-    if (fence.state === 'intact') memory?.set(key, entry, entry.size, expiresAt)
+    if (fence.state === 'intact') this.#memory?.set(key, entry, entry.size, expiresAt)
     // After a gap the stamp decides: Redis knows what this process may have missed.
     if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
     try {
       const kept = await redis.writeIfUnchanged(key, stamp, bytes, { ttl, expiresAt })
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (!kept && fence.state === 'intact') memory?.delete(key)
+      if (!kept && fence.state === 'intact') this.#memory?.delete(key)
     } catch (error) {
       this.#redisFailed(error)
     }
@@ -205,7 +205,7 @@ export class TieredCache implements Cache {
 
   /** @returns what Redis has, and the stamp by which to write behind it; no stamp where Redis did not answer */
   async #fromRedis (key: string, fence: Fence): Promise<{ entry?: Entry, stamp?: Buffer }> {
-    const { memory, redis, now } = this.#options
+    const { redis, now } = this.#options
     if (redis === undefined) return {}
     // What stands there is older than what this process did. Redis is told now, and not asked.
     if (this.#untold.has(key)) {
@@ -231,7 +231,7 @@ export class TieredCache implements Cache {
     }
     this.#counts.redisHits++
     // Not longer than the writer meant, whatever its clock said.
-    if (fence.state === 'intact') memory?.set(key, entry, entry.size, Math.min(read.expiresAt, now() + read.ttl))
+    if (fence.state === 'intact') this.#memory?.set(key, entry, entry.size, Math.min(read.expiresAt, now() + read.ttl))
     return { entry, stamp }
   }
 

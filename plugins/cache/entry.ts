@@ -10,6 +10,8 @@ export interface Entry {
   /** Bytes in memory, about. */
   readonly size: number
   value (): unknown
+  /** The same, resolved. */
+  promise (): Promise<unknown>
 }
 
 /** @returns the entry and its serialised form, or what in `value` cannot be kept */
@@ -36,14 +38,52 @@ export function entryFrom (bytes: Uint8Array): Entry {
 
 /** For one flight only: the loader's own value, which cannot be copied. */
 export function uncopied (value: unknown): Entry {
-  return { size: 0, value: () => value }
+  return new SharedEntry(value, 0)
 }
 
 function shared (value: unknown, serialised: number): Entry {
-  const frozen = deepFreeze(value)
-  return { size: Math.max(serialised, heapSize(value)), value: () => frozen }
+  return new SharedEntry(deepFreeze(value), Math.max(serialised, heapSize(value)))
 }
 
 function copied (bytes: Uint8Array): Entry {
-  return { size: bytes.length, value: () => decode(bytes) }
+  return new CopiedEntry(bytes)
+}
+
+class SharedEntry implements Entry {
+  readonly size: number
+  readonly #value: unknown
+  #promise: Promise<unknown> | undefined
+
+  constructor (value: unknown, size: number) {
+    this.#value = value
+    this.size = size
+  }
+
+  value (): unknown {
+    return this.#value
+  }
+
+  // One promise for all callers: making one is a third of what a hit costs.
+  promise (): Promise<unknown> {
+    this.#promise ??= Promise.resolve(this.#value)
+    return this.#promise
+  }
+}
+
+class CopiedEntry implements Entry {
+  readonly size: number
+  readonly #bytes: Uint8Array
+
+  constructor (bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.size = bytes.length
+  }
+
+  value (): unknown {
+    return decode(this.#bytes)
+  }
+
+  promise (): Promise<unknown> {
+    return Promise.resolve(this.value())
+  }
 }
