@@ -17,7 +17,8 @@ async function heldRequest (databaseUrl: string, url: string): Promise<{ respons
 }
 
 async function isRefused (url: string): Promise<boolean> {
-  return await fetch(`${url}/api/health`).then((response) => response.status === 503, () => true)
+  // Between several instances that close, a new connection waits for one that takes it.
+  return await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(500) }).then((response) => response.status === 503, () => true)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,6 +34,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     t.equal(await example.ended, 0)
   })
 }
+
+t.test('Ctrl-C lets a request that is under way finish, also on several instances', async (t) => {
+  const databaseUrl = await seededPostgres(t)
+  const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, ['--instances', '2'])
+  const url = await example.url
+  const held = await heldRequest(databaseUrl, url)
+  // The terminal signals every process; the primary signals its instances besides.
+  process.kill(-example.child.pid!, 'SIGINT')
+  await eventually(() => isRefused(url))
+  await held.release()
+  t.equal((await held.response).status, 200)
+  t.equal(await example.ended, 0)
+  t.notMatch(example.output(), /second/)
+})
 
 t.test('with Redis hung it still serves, and closes within 2 s', async (t) => {
   const redis = await ownRedis(t)

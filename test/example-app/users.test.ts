@@ -2,6 +2,7 @@ import type { InjectOptions } from 'fastify'
 import t from 'tap'
 import pg from 'pg'
 import { buildExample, seededPostgres, USERS } from '../helpers/example-app.js'
+import { query } from '../helpers/postgres.js'
 import { useRedis } from '../helpers/redis.js'
 
 t.test('users', async (t) => {
@@ -52,7 +53,7 @@ t.test('users', async (t) => {
       ['/api/users', 400], ['/api/users?ids=', 400], ['/api/users?ids=1,,2', 400], ['/api/users?ids=1;DROP', 400],
       [`/api/users?ids=${Array(101).fill(1).join()}`, 400],
       [put({}), 400], [put({ nmae: 'x' }), 400], [put({ name: '' }), 400], [put({ name: 'a\0b' }), 400],
-      [put({ name: 'x' }, 10_000), 404], [put({ email: 'user10@example.com' }), 409]
+      [put({ name: 'x' }, 10_000), 404], [put({ email: 'user10@example.com' }), 409], [put({ email: `${'x'.repeat(5_000)}@example.com` }), 400]
     ] as const) {
       t.equal((await app.inject(request)).statusCode, status, JSON.stringify(request))
     }
@@ -64,6 +65,24 @@ t.test('users', async (t) => {
       status: 'ok', redis: 'ready', pools: { main: { max: 5, waiting: 0, errors: 0 } }, cache: { memoryHits: Number, loads: Number }
     })
   })
+})
+
+t.test('an error of the database is not shown to the client', async (t) => {
+  const databaseUrl = await seededPostgres(t)
+  const app = await buildExample(t, { databaseUrl })
+  await query(databaseUrl, 'ALTER TABLE headroom_example.users RENAME TO gone')
+  const response = await app.inject('/api/users/7')
+  t.equal(response.statusCode, 500)
+  t.notMatch(response.body, /users|headroom_example|relation/)
+})
+
+t.test('a table of the host with the same name is neither read nor written', async (t) => {
+  const databaseUrl = await seededPostgres(t)
+  await query(databaseUrl, 'CREATE TABLE public.users (LIKE headroom_example.users); INSERT INTO public.users SELECT * FROM headroom_example.users')
+  const app = await buildExample(t, { databaseUrl: `${databaseUrl}?options=-c%20search_path%3Dpublic` })
+  await app.inject({ method: 'PUT', url: '/api/users/7', payload: { name: 'Ada' } })
+  t.same(await query(databaseUrl, "SELECT count(*)::int AS changed FROM public.users WHERE name = 'Ada'"), [{ changed: 0 }])
+  t.match((await app.inject('/api/users/7')).json(), { name: 'Ada' })
 })
 
 t.test('without Redis the memory tier serves', async (t) => {
