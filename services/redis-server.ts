@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,31 +10,49 @@ export interface RedisServerOptions {
   port?: number
   /** Working folder, kept; made when missing. Default: a throw-away folder. */
   folder?: string
-  /** More of redis-server's arguments, such as `['--appendonly', 'yes']`. Default: nothing is persisted. */
-  args?: string[]
+  /** Whether data survive `kill` and `restart`: every write is on disk before it is answered. Default: false. */
+  persist?: boolean
+  /** More of redis-server's arguments, such as `['--maxmemory', '10mb']`; a function when they depend on the port. */
+  args?: string[] | ((port: number) => string[])
+  /** What its configuration file says at first. It may rewrite the file, as a Sentinel does. Default: it has none. */
+  config?: string
   /** Told one line when redis-server has to be fetched first. */
   onProgress?: (line: string) => void
 }
+
+export interface RedisServer extends RunningServer {
+  /**
+   * Starts it again on the same port; a living one is ended first. What was persisted is there again, and nothing
+   * with `empty`, as on a machine that has lost its disk.
+   */
+  restart(options?: { empty?: boolean }): Promise<void>
+}
+
+const dataFile = /\.rdb$|^appendonly/
 
 /**
  * Starts a real redis-server on 127.0.0.1; resolves when it answers.
  * Throws one line that says what to do when there is no redis-server to be had.
  */
-export async function startRedisServer (options: RedisServerOptions = {}): Promise<RunningServer> {
-  const { args = [], onProgress } = options
+export async function startRedisServer (options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { persist = false, args = [], config, onProgress } = options
   const redis = await findRedis(onProgress)
   if (options.folder !== undefined) await mkdir(options.folder, { recursive: true })
   const folder = options.folder ?? await mkdtemp(join(tmpdir(), 'headroom-redis-'))
+  const configFile = join(folder, 'redis.conf')
+  if (config !== undefined) await writeFile(configFile, config)
 
-  return startServer({
+  const server = await startServer({
     name: 'redis-server',
     port: options.port,
     url: (port) => `redis://127.0.0.1:${port}`,
     process: (port) => ({
       command: redis.server,
       args: [
+        ...(config === undefined ? [] : [configFile]),
         '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--daemonize', 'no',
-        '--save', '', '--appendonly', 'no', ...args
+        '--save', '', '--appendonly', persist ? 'yes' : 'no', '--appendfsync', 'always',
+        ...(typeof args === 'function' ? args(port) : args)
       ],
       env: { PATH: process.env.PATH, ...redis.env },
       stopSignal: 'SIGTERM',
@@ -44,6 +62,19 @@ export async function startRedisServer (options: RedisServerOptions = {}): Promi
     isReady,
     portTaken: /Address already in use/
   })
+  return {
+    ...server,
+    get pid () { return server.pid },
+    async restart ({ empty = false } = {}) {
+      if (empty) {
+        await server.kill()
+        for (const name of await readdir(folder)) {
+          if (dataFile.test(name)) await rm(join(folder, name), { recursive: true })
+        }
+      }
+      await server.restart()
+    }
+  }
 }
 
 /** PING proves that a Redis answers; INFO, that it is ours and not one that took the port a moment before. */

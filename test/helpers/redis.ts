@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
-import { type RedisServerOptions, startRedisServer } from '../../services/redis-server.js'
+import { type RedisCluster, startRedisCluster } from '../../services/redis-cluster.js'
+import type { RedisGroupOptions } from '../../services/redis-group.js'
+import { type RedisSentinel, startRedisSentinel } from '../../services/redis-sentinel.js'
+import { type RedisServer, type RedisServerOptions, startRedisServer } from '../../services/redis-server.js'
 import type { RunningServer } from '../../services/running-server.js'
 
 export interface UsedRedis {
@@ -28,10 +31,23 @@ export async function useRedis (t: Test): Promise<UsedRedis> {
 }
 
 /** A server of the test's own, whatever the environment: for tests that pause, kill or flush it. */
-export async function ownRedis (t: Test, options?: RedisServerOptions): Promise<RunningServer> {
-  const server = await startRedisServer({ onProgress: (line) => { t.comment(line) }, ...options })
-  t.teardown(() => server.stop())
-  return server
+export async function ownRedis (t: Test, options?: RedisServerOptions): Promise<RedisServer> {
+  return endsWith(t, await startRedisServer({ onProgress: (line) => { t.comment(line) }, ...options }))
+}
+
+/** A Cluster of the test's own: three masters with a replica each. Takes a good two seconds. */
+export async function useCluster (t: Test, options?: RedisGroupOptions): Promise<RedisCluster> {
+  return endsWith(t, await startRedisCluster({ onProgress: (line) => { t.comment(line) }, ...options }))
+}
+
+/** A master and a replica of the test's own, watched by three Sentinels. */
+export async function useSentinel (t: Test, options?: RedisGroupOptions): Promise<RedisSentinel> {
+  return endsWith(t, await startRedisSentinel({ onProgress: (line) => { t.comment(line) }, ...options }))
+}
+
+function endsWith<Started extends { stop (): Promise<void> }> (t: Test, started: Started): Started {
+  t.teardown(() => started.stop())
+  return started
 }
 
 async function deletePrefix (url: string, prefix: string): Promise<void> {
