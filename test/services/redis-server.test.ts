@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -103,4 +104,10 @@ t.test('tests share the Redis of REDIS_URL and delete only their own keys', asyn
   })
 
   t.same(await redis.keys('*'), ['theirs'])
+})
+
+t.test('it never runs as root, also when we are', async (t) => {
+  const server = await ownRedis(t)
+  const [, uid] = /^Uid:\s+(\d+)/m.exec(await readFile(`/proc/${server.pid}/status`, 'utf8')) ?? []
+  t.ok(Number(uid) > 0)
 })
