@@ -5,8 +5,8 @@ import cache from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
-import { heldLoad } from './gate.js'
-import { stallingProxy } from './stalling-proxy.js'
+import { gate } from '../helpers/gate.js'
+import { startProxy } from '../helpers/tcp-proxy.js'
 
 const redis = await useRedis(t)
 
@@ -36,7 +36,7 @@ t.test('an app that closes before its subscription stands leaves no connection a
 
 t.test('an app that closes just when its subscription is connected again closes in peace', async (t) => {
   const server = await ownRedis(t)
-  const proxy = await stallingProxy(t, server.url)
+  const proxy = await startProxy(t, server.url)
   const client = await connect(t, proxy.url)
   const unhandled: unknown[] = []
   const listener = (reason: unknown) => { unhandled.push(reason) }
@@ -46,7 +46,7 @@ t.test('an app that closes just when its subscription is connected again closes 
   const duplicate = (options: object): Redis => { subscriber = client.duplicate(options); return subscriber }
   const { app, cache: own } = await buildApp(t, { redis: altered(client, { duplicate }) })
   await trustsMemory({ cache: own })
-  const closed = new Promise<void>((resolve, reject) => { subscriber.once('ready', () => { proxy.stall(); app.close().then(resolve, reject) }) })
+  const closed = new Promise<void>((resolve, reject) => { subscriber.once('ready', () => { proxy.swallow(); app.close().then(resolve, reject) }) })
   await (await connect(t, server.url)).call('CLIENT', 'KILL', 'TYPE', 'pubsub')
   await closed
   await eventually(() => subscriber.status === 'end')
@@ -65,9 +65,9 @@ t.test('the client of the host is left open, with no listener of ours', async (t
 
 t.test('an app closes while a load is under way, and who waits for it still gets it', async (t) => {
   const { app, cache: own } = await buildApp(t, { redis: await connect(t, redis.url), prefix: freshPrefix(redis.prefix) })
-  const held = heldLoad<number>()
-  const caller = own.getOrSet('a', held.load)
-  await held.begun
+  const held = gate<number>()
+  const caller = own.getOrSet('a', held.pass)
+  await held.arrived()
   await app.close()
   held.open(1)
   t.equal(await caller, 1)

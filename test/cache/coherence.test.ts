@@ -3,8 +3,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { ownRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
-import { heldLoad } from './gate.js'
-import { stallingProxy } from './stalling-proxy.js'
+import { gate } from '../helpers/gate.js'
+import { startProxy } from '../helpers/tcp-proxy.js'
 
 // An own server: these tests kill connections.
 const server = await ownRedis(t)
@@ -91,9 +91,9 @@ t.test('what comes over the channel and is no message of ours is ignored', async
 
 t.test('who asks after hearing of a delete does not share a load that began before it', async (t) => {
   const { a, b } = await twoApps(t)
-  const old = heldLoad<string>()
-  const before = b.cache.getOrSet('a', old.load)
-  await old.begun
+  const old = gate<string>()
+  const before = b.cache.getOrSet('a', old.pass)
+  await old.arrived()
   await a.cache.delete('a')
   await heardAll(a, b)
   const after = await b.cache.getOrSet('a', () => 'new')
@@ -105,7 +105,7 @@ t.test('who asks after hearing of a delete does not share a load that began befo
 
 t.test('a subscription that died without a sign is noticed: what others delete is not given out for longer than two seconds', async (t) => {
   const prefix = freshPrefix('app')
-  const proxy = await stallingProxy(t, server.url)
+  const proxy = await startProxy(t, server.url)
   const direct = await connect(t, server.url)
   const deaf = await connect(t, proxy.url)
   const a = await buildApp(t, { prefix, redis: await connect(t, server.url) })
@@ -116,7 +116,7 @@ t.test('a subscription that died without a sign is noticed: what others delete i
   await heardAll(a, b)
   t.equal(await b.cache.get('a'), 'old')
   t.ok(await inMemory(b, 'a'))
-  proxy.stall()
+  proxy.swallow()
   await a.cache.delete('a')
   await t.resolves(eventually(async () => !await b.cache.has('a'), 2_000))
 })

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { Fences, type Fence } from '../../plugins/cache/fences.js'
-import { gate } from './gate.js'
+import { gate } from '../helpers/gate.js'
 
 type Holder = Parameters<Fences['hold']>[1]
 
 function held (fences: Fences, key: string, holder: Holder = 'read') {
-  const { passed, open } = gate<undefined>()
+  const { pass, open } = gate()
   let fence!: Fence
-  const done = fences.hold(key, holder, (given) => { fence = given; return passed })
-  return { fence, async release () { open(undefined); await done } }
+  const done = fences.hold(key, holder, (given) => { fence = given; return pass() })
+  return { fence, async release () { open(); await done } }
 }
 
 t.test('a fence is intact until its key is invalidated', async (t) => {

@@ -1,17 +1,17 @@
 import t from 'tap'
 import { useRedis } from '../helpers/redis.js'
-import { heldLoad } from './gate.js'
+import { gate } from '../helpers/gate.js'
 import { stores } from './stores.js'
 
 for (const store of stores(await useRedis(t))) {
   t.test(store.name, async (t) => {
     t.test('one thousand concurrent misses of one key call the loader once', async (t) => {
       const { cache } = await store.build(t)
-      const held = heldLoad<{ name: string }>()
+      const held = gate<{ name: string }>()
       let loads = 0
       const callers = Array.from({ length: 1_000 }, () => cache.getOrSet('user:1', () => {
         loads++
-        return held.load()
+        return held.pass()
       }))
       held.open({ name: 'Ada' })
       const values = await Promise.all(callers)
@@ -23,9 +23,9 @@ for (const store of stores(await useRedis(t))) {
 
     t.test('misses of different keys do not wait for one another', async (t) => {
       const { cache } = await store.build(t)
-      const slow = heldLoad<number>()
-      const first = cache.getOrSet('slow', slow.load)
-      await slow.begun
+      const slow = gate<number>()
+      const first = cache.getOrSet('slow', slow.pass)
+      await slow.arrived()
       t.equal(await cache.getOrSet('fast', () => 2), 2)
       slow.open(1)
       t.equal(await first, 1)
@@ -41,11 +41,11 @@ for (const store of stores(await useRedis(t))) {
 
     t.test('all who wait for a failing load get its very error, and it is not kept', async (t) => {
       const { cache } = await store.build(t)
-      const held = heldLoad<number>()
-      const callers = Array.from({ length: 100 }, () => cache.getOrSet('a', held.load))
+      const held = gate<number>()
+      const callers = Array.from({ length: 100 }, () => cache.getOrSet('a', held.pass))
       const settled = Promise.allSettled(callers)
       const error = new Error('database down')
-      await held.begun
+      await held.arrived()
       held.fail(error)
       for (const outcome of await settled) t.equal(outcome.status === 'rejected' && outcome.reason, error)
       t.equal(await cache.getOrSet('a', () => 2), 2, 'the next caller loads anew')
@@ -84,9 +84,9 @@ for (const store of stores(await useRedis(t))) {
 
     t.test('a caller that comes while a load is under way shares it, whatever loader it brought', async (t) => {
       const { cache } = await store.build(t)
-      const held = heldLoad<string>()
-      const first = cache.getOrSet('a', held.load)
-      await held.begun
+      const held = gate<string>()
+      const first = cache.getOrSet('a', held.pass)
+      await held.arrived()
       const second = cache.getOrSet('a', () => { throw new Error('must not be called') })
       held.open('first')
       t.strictSame(await Promise.all([first, second]), ['first', 'first'])

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, heard, trustsMemory } from './build-app.js'
-import { gate, heldLoad } from './gate.js'
-import { stallingProxy } from './stalling-proxy.js'
+import { gate } from '../helpers/gate.js'
+import { startProxy } from '../helpers/tcp-proxy.js'
 import { eventually } from '../helpers/eventually.js'
 import { stores } from './stores.js'
 
@@ -12,9 +12,9 @@ for (const store of stores(redis)) {
   t.test(store.name, async (t) => {
     t.test('a load that began before a delete never comes back after it', async (t) => {
       const { cache } = await store.build(t)
-      const old = heldLoad<string>()
-      const caller = cache.getOrSet('a', old.load)
-      await old.begun
+      const old = gate<string>()
+      const caller = cache.getOrSet('a', old.pass)
+      await old.arrived()
       await cache.delete('a')
       old.open('old')
       t.equal(await caller, 'old', 'who asked before gets what was loaded for it')
@@ -24,9 +24,9 @@ for (const store of stores(redis)) {
 
     t.test('a load that began before a set never overwrites it', async (t) => {
       const { cache } = await store.build(t)
-      const old = heldLoad<string>()
-      const caller = cache.getOrSet('a', old.load)
-      await old.begun
+      const old = gate<string>()
+      const caller = cache.getOrSet('a', old.pass)
+      await old.arrived()
       await cache.set('a', 'new')
       old.open('old')
       await caller
@@ -36,9 +36,9 @@ for (const store of stores(redis)) {
 
     t.test('a load that ends while a delete is on its way does not outlive it', async (t) => {
       const { cache } = await store.build(t)
-      const old = heldLoad<string>()
-      const caller = cache.getOrSet('a', old.load)
-      await old.begun
+      const old = gate<string>()
+      const caller = cache.getOrSet('a', old.pass)
+      await old.arrived()
       const deleted = cache.delete('a')
       old.open('old')
       await Promise.all([caller, deleted])
@@ -47,13 +47,13 @@ for (const store of stores(redis)) {
 
     t.test('who asks after a delete does not share a load that began before it', async (t) => {
       const { cache } = await store.build(t)
-      const old = heldLoad<string>()
-      const before = cache.getOrSet('a', old.load)
-      await old.begun
+      const old = gate<string>()
+      const before = cache.getOrSet('a', old.pass)
+      await old.arrived()
       await cache.delete('a')
-      const young = heldLoad<string>()
-      const after = cache.getOrSet('a', young.load)
-      await young.begun
+      const young = gate<string>()
+      const after = cache.getOrSet('a', young.pass)
+      await young.arrived()
       old.open('old')
       await before
       const third = cache.getOrSet('a', () => 'a load of its own')
@@ -65,9 +65,9 @@ for (const store of stores(redis)) {
 
     t.test('a load that fails after a delete takes nothing of the load after it with it', async (t) => {
       const { cache } = await store.build(t)
-      const old = heldLoad<string>()
-      const before = cache.getOrSet('a', old.load)
-      await old.begun
+      const old = gate<string>()
+      const before = cache.getOrSet('a', old.pass)
+      await old.arrived()
       await cache.delete('a')
       await cache.getOrSet('a', () => 'new')
       old.fail(new Error('too late'))
@@ -81,10 +81,10 @@ for (const store of stores(redis)) {
       const prefix = freshPrefix(redis.prefix)
       const [a, b] = [await store.build(t, { prefix }), await store.build(t, { prefix })]
       for (const [action, expected] of [['delete', undefined], ['set', 'new']] as const) {
-        const old = heldLoad<string>()
+        const old = gate<string>()
         const key = `${action} elsewhere`
-        const caller = a.cache.getOrSet(key, old.load)
-        await old.begun
+        const caller = a.cache.getOrSet(key, old.pass)
+        await old.arrived()
         if (action === 'delete') await b.cache.delete(key)
         else await b.cache.set(key, 'new')
         old.open('old')
@@ -98,9 +98,9 @@ for (const store of stores(redis)) {
       const prefix = freshPrefix(redis.prefix)
       const [a, b] = [await store.build(t, { prefix }), await store.build(t, { prefix })]
       await heard(await connect(t, redis.url), prefix, 2)
-      const [inA, inB] = [heldLoad<string>(), heldLoad<string>()]
-      const [fromA, fromB] = [a.cache.getOrSet('a', inA.load), b.cache.getOrSet('a', inB.load)]
-      await Promise.all([inA.begun, inB.begun])
+      const [inA, inB] = [gate<string>(), gate<string>()]
+      const [fromA, fromB] = [a.cache.getOrSet('a', inA.pass), b.cache.getOrSet('a', inB.pass)]
+      await Promise.all([inA.arrived(), inB.arrived()])
       inA.open('first')
       await fromA
       inB.open('second')
@@ -125,7 +125,7 @@ t.test('a value read from Redis before an invalidation is not kept in memory aft
         const answer = await client.getBuffer(key)
         if (slow) {
           asked.open(undefined)
-          await reply.passed
+          await reply.pass()
         }
         return answer
       }
@@ -135,7 +135,7 @@ t.test('a value read from Redis before an invalidation is not kept in memory aft
   await other.cache.set('a', 'old')
   slow = true
   const reader = app.cache.get('a')
-  await asked.passed
+  await asked.pass()
   slow = false
   await app.cache.set('a', 'new')
   reply.open(undefined)
@@ -174,16 +174,16 @@ t.test('a longer load than the longest is given out, and not kept in Redis', asy
 
 t.test('what was written while the network stalled does not overwrite, when it arrives, what another process wrote since', async (t) => {
   const prefix = freshPrefix(redis.prefix)
-  const proxy = await stallingProxy(t, redis.url)
+  const proxy = await startProxy(t, redis.url)
   const direct = await connect(t, redis.url)
   const cut = await buildApp(t, { redis: await connect(t, proxy.url), prefix, commandTimeout: 50 })
   const other = await buildApp(t, { redis: direct, prefix })
   await trustsMemory(other)
   await cut.cache.set('warm-up', 1)
-  proxy.stall()
+  proxy.swallow()
   t.strictSame(await cut.cache.set('a', 'given up'), { shared: false })
   t.strictSame(await other.cache.set('a', 'new'), { shared: true })
-  proxy.resume()
+  proxy.letThrough()
   await eventually(async () => (await cut.cache.set('after', 1)).shared)
   t.equal(await other.cache.get('a'), 'new')
   await other.app.close()
@@ -193,21 +193,21 @@ t.test('what was written while the network stalled does not overwrite, when it a
 
 t.test('a load whose write stalled on the network until the delete after it was forgotten keeps nothing', async (t) => {
   const prefix = freshPrefix(redis.prefix)
-  const proxy = await stallingProxy(t, redis.url)
+  const proxy = await startProxy(t, redis.url)
   const direct = await connect(t, redis.url)
   const longestLoad = 200
   const cut = await buildApp(t, { redis: await connect(t, proxy.url), prefix, longestLoad, commandTimeout: 50 })
   const other = await buildApp(t, { redis: direct, prefix, longestLoad, commandTimeout: 50 })
   await cut.cache.getOrSet('warm-up', () => 1)
-  const old = heldLoad<string>()
-  const caller = cut.cache.getOrSet('a', old.load)
-  await old.begun
-  proxy.stall()
+  const old = gate<string>()
+  const caller = cut.cache.getOrSet('a', old.pass)
+  await old.arrived()
+  proxy.swallow()
   old.open('old')
   t.equal(await caller, 'old')
   await other.cache.delete('a')
   await eventually(async () => await direct.exists(`${prefix}:cache:a`) === 0)
-  proxy.resume()
+  proxy.letThrough()
   await eventually(async () => (await cut.cache.set('after', 1)).shared)
   t.equal(await other.cache.get('a'), undefined)
 })
@@ -242,9 +242,9 @@ t.test('a load keeps nothing in Redis once this process has deleted its key, tho
   const client = await connect(t, redis.url)
   const app = await buildApp(t, { redis: client, prefix })
   await trustsMemory(app)
-  const old = heldLoad<string>()
-  const caller = app.cache.getOrSet('a', old.load)
-  await old.begun
+  const old = gate<string>()
+  const caller = app.cache.getOrSet('a', old.pass)
+  await old.arrived()
   await app.cache.delete('a')
   await client.del(`${prefix}:cache:a`) // evicted
   old.open('old')

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { SingleFlight } from '../../plugins/cache/single-flight.js'
-import { gate } from './gate.js'
+import { gate } from '../helpers/gate.js'
 
 t.test('who asks while a flight is under way gets that flight, and nobody after it has landed', async (t) => {
   const flights = new SingleFlight<number>()
   const held = gate<number>()
   t.equal(flights.get('a'), undefined)
-  const flight = flights.start('a', () => held.passed)
+  const flight = flights.start('a', () => held.pass())
   t.equal(flights.get('a'), flight)
   t.equal(flights.get('b'), undefined)
   held.open(1)
@@ -23,9 +23,9 @@ t.test('a failed flight is gone too, and is no unhandled rejection', async (t) =
 t.test('a forgotten flight, when it lands, leaves the younger one under its key alone', async (t) => {
   const flights = new SingleFlight<string>()
   const [old, young] = [gate<string>(), gate<string>()]
-  const first = flights.start('a', () => old.passed)
+  const first = flights.start('a', () => old.pass())
   flights.forget('a')
-  const second = flights.start('a', () => young.passed)
+  const second = flights.start('a', () => young.pass())
   old.open('old')
   await first
   t.equal(flights.get('a'), second)
@@ -37,7 +37,7 @@ t.test('a forgotten flight, when it lands, leaves the younger one under its key 
 t.test('all flights can be forgotten at once', async (t) => {
   const flights = new SingleFlight<number>()
   const held = gate<number>()
-  const both = [flights.start('a', () => held.passed), flights.start('b', () => held.passed)]
+  const both = [flights.start('a', () => held.pass()), flights.start('b', () => held.pass())]
   flights.forgetAll()
   t.equal(flights.get('a'), undefined)
   t.equal(flights.get('b'), undefined)
