@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { DeadlineError, withDeadline } from '../../plugins/shared/deadline.js'
 
@@ -27,4 +29,17 @@ t.test('work that fails after its deadline is no unhandled rejection', async (t)
   fail(new Error('too late'))
   await new Promise((resolve) => { setImmediate(resolve) })
   t.strictSame(unhandled, [])
+})
+
+t.test('an answer that came while the event loop was blocked past the deadline still counts', async (t) => {
+  const server = createServer((socket) => {
+    socket.end('answer')
+    // It lies in the peer's socket now, and is read only long after the deadline.
+    const until = performance.now() + 300
+    while (performance.now() < until) { /* blocked */ }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.equal(await withDeadline(once(peer, 'data').then(([data]) => String(data)), 100), 'answer')
 })
