@@ -1,10 +1,10 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
-import { describe, duration, resolveOptions } from '../shared/options.js'
+import { describe, duration, INVALID, resolveOptions } from '../shared/options.js'
 import { UnavailableError } from '../shared/redis-commands.js'
 import type { RedisRead, RedisTier } from '../shared/redis-tier.js'
-import { parseDuration, type Duration } from '../shared/units.js'
-import type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './api.js'
 import { inSpan } from '../shared/spans.js'
+import type { Duration } from '../shared/units.js'
+import type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './api.js'
 import { loaded, redisFailed } from './channels.js'
 import type { Coherence } from './coherence.js'
 import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
@@ -279,7 +279,7 @@ function ttlOf (options: CacheEntryOptions | undefined): number | undefined {
 }
 
 function loadedTtl (given: Duration): number {
-  const ttl = parseDuration(given)
-  if (ttl === undefined || ttl > LONGEST_TTL) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
+  const ttl = ENTRY_OPTIONS.ttl.read(given)
+  if (ttl === undefined || ttl === INVALID) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
   return ttl
 }

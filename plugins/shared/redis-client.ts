@@ -25,8 +25,8 @@ export function isRedisClient (value: unknown): value is RedisClient {
 }
 
 /**
- * A connected client, or one that connects with its first command (`lazyConnect`). A command given to one that is not would wait in the client's offline queue,
- * and run whenever Redis is back: too late for what it was meant for.
+ * A connected client, or one that connects with its first command (`lazyConnect`). A command given to any other would
+ * wait in the client's offline queue, and run whenever Redis is back: too late for what it was meant for.
  */
 export function isReady (client: RedisClient): boolean {
   return client.status === 'ready' || client.status === 'wait'
