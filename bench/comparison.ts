@@ -28,7 +28,7 @@ export function compare (rounds: Rounds, baseline: string): Comparison {
     variant,
     perSecond: median(samples.map(({ perSecond }) => perSecond)),
     cpu: median(samples.map(({ cpu }) => cpu)),
-    ...latencyOf(samples),
+    ...medianLatency(samples),
     ratio: { perSecond: ratio(rounds, variant, baseline, 'perSecond'), cpu: ratio(rounds, variant, baseline, 'cpu') }
   }))
   const control = rows.find(({ variant }) => variant === CONTROL)!.ratio
@@ -48,7 +48,7 @@ function off ({ median, error }: Spread): number {
   return Math.max(median, 1 / median) - 1 + error
 }
 
-function latencyOf (samples: readonly Sample[]): Pick<Sample, 'latency'> {
+function medianLatency (samples: readonly Sample[]): Pick<Sample, 'latency'> {
   const latencies = samples.flatMap(({ latency }) => latency ?? [])
   if (latencies.length === 0) return {}
   return { latency: { p50: median(latencies.map(({ p50 }) => p50)), p99: median(latencies.map(({ p99 }) => p99)) } }

@@ -1,6 +1,7 @@
 /**
- * Runs `measure` for each variant in each round. Every other round runs backwards, and each pair of rounds begins with
- * another variant, so that none always comes first, or always after the one that heats the machine.
+ * Runs `measure` for each variant in each round, in orders that are balanced for what a variant leaves behind, such as a
+ * hot machine: over twice as many rounds as there are variants, each comes first equally often, and equally often right
+ * after each other one (a Williams design). The control has no better neighbours than those it vouches for.
  *
  * @returns the samples of each variant, in the order of the rounds
  */
@@ -15,7 +16,11 @@ export async function interleave<Sample> (
 }
 
 export function orderOf<Variant> (variants: readonly Variant[], round: number): Variant[] {
-  const turn = Math.floor(round / 2) % variants.length
-  const turned = [...variants.slice(turn), ...variants.slice(0, turn)]
-  return round % 2 === 0 ? turned : turned.reverse()
+  const turn = Math.floor(round / 2)
+  const order = variants.map((_, index) => {
+    // 0, 1, -1, 2, -2 and so on: every distance between neighbours occurs once.
+    const place = index % 2 === 1 ? (index + 1) / 2 : variants.length - index / 2
+    return variants[(turn + place) % variants.length]!
+  })
+  return round % 2 === 0 ? order : order.reverse()
 }

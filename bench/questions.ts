@@ -18,13 +18,11 @@ export async function ask<Answer> (child: ChildProcess, question: object): Promi
     const gone = (code: number | null, signal: string | null): void => {
       settle({ failed: `a process of the bench ended with ${code ?? signal} before it answered` })
     }
-    if (!child.connected) {
-      gone(child.exitCode, child.signalCode)
-      return
-    }
     child.on('message', settle)
     child.on('exit', gone)
-    child.send(question)
+    if (child.exitCode !== null || child.signalCode !== null) gone(child.exitCode, child.signalCode)
+    // With a callback, so that one that died a moment ago is no uncaught EPIPE; `exit` will say how it ended.
+    else child.send(question, () => {})
   })
 }
 
@@ -39,6 +37,7 @@ export function answerQuestions<Question> (answer: (question: Question) => unkno
   })
 }
 
+/** With a callback, for the reason that `ask` has: who asked may have died meanwhile. */
 function reply (reply: Reply): void {
-  process.send!(reply)
+  process.send!(reply, () => {})
 }

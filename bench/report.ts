@@ -49,7 +49,15 @@ function sentence ({ variant, best, metric, ratio, atLeast, atMost, met }: Verdi
 }
 
 /** What the figures were measured on, without which they mean little. */
-export function machine (): { node: string, cpu: string, cores: number, load: number } {
+export interface Machine {
+  node: string
+  cpu: string
+  cores: number
+  /** Of the last minute. */
+  load: number
+}
+
+export function machine (): Machine {
   return {
     node: process.version,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

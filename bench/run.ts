@@ -3,11 +3,12 @@ import { compare, CONTROL_LIMIT } from './comparison.js'
 import { controlled } from './controlled.js'
 import { chosenNames, loadEntry, UnknownEntryError } from './entries.js'
 import type { Entry } from './entry.js'
+import { FAILED, REJECTED, WRONG_CALL } from './exit-status.js'
 import { judge } from './expectations.js'
 import { measureMicro } from './measure-micro.js'
 import { measureServer } from './measure-server.js'
 import { progressTo } from './progress.js'
-import { machine, report, type Result } from './report.js'
+import { machine, report, type Machine, type Result } from './report.js'
 import { FULL, QUICK, type Settings } from './settings.js'
 
 const USAGE = `npm run bench [-- <name>…] [--quick] [--json]
@@ -16,11 +17,6 @@ const USAGE = `npm run bench [-- <name>…] [--quick] [--json]
   --quick   a few seconds, to see that it works; judges nothing
   --json    for machines
 `
-
-const MISSED = 1
-const REJECTED = 2
-/** As `EX_USAGE` of sysexits.h. */
-const WRONG_CALL = 64
 
 const { progress, done } = progressTo(process.stderr)
 
@@ -35,14 +31,16 @@ try {
   done()
   const wrongCall = error instanceof UnknownEntryError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
   process.stderr.write(wrongCall ? `${(error as Error).message}\n\n${USAGE}` : `${(error as Error).stack}\n`)
-  process.exitCode = wrongCall ? WRONG_CALL : MISSED
+  process.exitCode = wrongCall ? WRONG_CALL : FAILED
 }
 
 async function main (names: string[], quick: boolean, json: boolean): Promise<void> {
   const settings = quick ? QUICK : FULL
+  // Now, because later the load is the bench's own.
+  const measuredOn = machine()
   const results: Result[] = []
   const rejected: string[] = []
-  if (!json) say(headline(quick))
+  if (!json) say(headline(measuredOn, quick))
   for (const name of names) {
     const measure = async (): Promise<Result> => await resultOf(name, await loadEntry(name), settings)
     const result = settings.judged ? await controlled(settings.attempts, measure, warn) : await measure()
@@ -54,9 +52,9 @@ async function main (names: string[], quick: boolean, json: boolean): Promise<vo
     results.push(result)
     if (!json) say(report(result))
   }
-  if (json) say(JSON.stringify({ machine: machine(), quick, results, rejected }, undefined, 2))
+  if (json) say(JSON.stringify({ machine: measuredOn, quick, results, rejected }, undefined, 2))
   if (rejected.length > 0) process.exitCode = REJECTED
-  else if (results.some(({ verdicts }) => verdicts.some(({ met }) => !met))) process.exitCode = MISSED
+  else if (results.some(({ verdicts }) => verdicts.some(({ met }) => !met))) process.exitCode = FAILED
 }
 
 async function resultOf (name: string, entry: Entry, settings: Settings): Promise<Result> {
@@ -74,8 +72,7 @@ function warn ({ name, comparison }: Result, attempt: number): void {
     `${percent(comparison.controlOff)}, allowed are ${percent(CONTROL_LIMIT)}. Something else keeps this machine busy.\n`)
 }
 
-function headline (quick: boolean): string {
-  const { node, cpu, cores, load } = machine()
+function headline ({ node, cpu, cores, load }: Machine, quick: boolean): string {
   return `Node ${node}, ${cores} cores of ${cpu}, load ${load}${quick ? '\nQuick: the figures mean nothing.' : ''}\n`
 }
 

@@ -10,9 +10,13 @@ export interface ProfileArguments {
 
 export class CommandLineError extends Error {}
 
-/** @throws CommandLineError with one line that says what was expected and what arrived */
-export function profileArguments (args: readonly string[]): ProfileArguments {
+/**
+ * @returns `undefined` when help is asked for
+ * @throws CommandLineError with one line that says what was expected and what arrived
+ */
+export function profileArguments (args: readonly string[]): ProfileArguments | undefined {
   const { values, positionals } = parse(args)
+  if (values.help) return undefined
   const [route, ...more] = positionals
   if (route === undefined || more.length > 0) throw new CommandLineError(`expected one route, such as /api/users/7, got ${positionals.length}`)
   if (!route.startsWith('/')) throw new CommandLineError(`expected a route that begins with a slash, got ${JSON.stringify(route)}`)
@@ -23,12 +27,16 @@ export function profileArguments (args: readonly string[]): ProfileArguments {
   }
 }
 
-function parse (args: readonly string[]): { values: { seconds: string, connections: string }, positionals: string[] } {
+function parse (args: readonly string[]): { values: { seconds: string, connections: string, help: boolean }, positionals: string[] } {
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { seconds: { type: 'string', default: '10' }, connections: { type: 'string', default: '20' } }
+      options: {
+        seconds: { type: 'string', default: '10' },
+        connections: { type: 'string', default: '20' },
+        help: { type: 'boolean', short: 'h', default: false }
+      }
     })
   } catch (error) {
     throw new CommandLineError((error as Error).message, { cause: error })

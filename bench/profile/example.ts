@@ -16,8 +16,8 @@ export interface Example {
 }
 
 /**
- * Starts the built example app in a process of its own, on a free port, with the sampler in it. Its environment is this one's, so that
- * `DATABASE_URL`, `REDIS_URL` and `SEED_USERS` work as for `npm start`.
+ * Starts the built example app in a process of its own, on a free port, with the sampler in it. Its environment is this
+ * one's, so that `DATABASE_URL`, `REDIS_URL` and `SEED_USERS` work as for `npm start`.
  *
  * @param nodeOptions for node, ahead of the app
  * @throws with what the app printed when it does not come to listen
@@ -65,7 +65,8 @@ async function urlOf (child: ChildProcess): Promise<string> {
 /** @throws unless the route answers 2xx, because the profile of an error would look like one of the route */
 export async function checkRoute (url: string): Promise<void> {
   const response = await fetch(url)
-  if (!response.ok) throw new RouteError(`GET ${new URL(url).pathname} answered ${response.status} ${response.statusText}: there is nothing to profile.`)
+  const { pathname, search } = new URL(url)
+  if (!response.ok) throw new RouteError(`GET ${pathname}${search} answered ${response.status} ${response.statusText}: there is nothing to profile.`)
   await response.arrayBuffer()
 }
 

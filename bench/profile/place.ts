@@ -23,6 +23,11 @@ export function whoseIs (path: string): Whose {
   return FOLDERS.find(([folder]) => path.startsWith(folder))?.[1] ?? 'other'
 }
 
+/** What one can change here, as against what one runs on. */
+export function isOwn (whose: Whose): boolean {
+  return whose === 'example' || whose === 'headroom'
+}
+
 /** From the innermost package's name on: `node_modules/a/node_modules/b/lib/x.js` is `b/lib/x.js`. */
 export function shortPath (path: string): string {
   return path.replace(/^.*node_modules\//, '')

@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { load } from '../load.js'
 import { ask } from '../questions.js'
 import { callTree, type CpuProfile, type Frame } from './cpu-profile.js'
 import { layOut } from './flame-layout.js'
 import { flamePage } from './flame-page.js'
 import type { Place } from './place.js'
-import { drive, main, progress, warmUp, withExample, type Profiled } from './profiled-run.js'
-import type { EventLoop, SamplerQuestion } from './sampler.js'
+import { drive, main, progress, ROOT, withExample, type Profiled } from './profiled-run.js'
+import type { Busy, SamplerQuestion } from './sampler.js'
 import { summarise } from './self-time.js'
 import { SourcePlaces } from './source-places.js'
 import { summaryText } from './summary-text.js'
@@ -13,23 +14,35 @@ import { summaryText } from './summary-text.js'
 /** Microseconds between two samples. */
 const INTERVAL = 500
 
-const ROOT = new URL('../../../', import.meta.url)
+/** Seconds of load before it counts: by then the caches are filled and the code is optimised. */
+const WARM_UP = 2
+
+/** Seconds of load under which it is seen how busy the app is. */
+const WATCH = 2
 
 await main('profile', async (run) => {
   await withExample([], run.route, async ({ child }, url) => {
     const file = `${run.output}.cpuprofile`
     const question = async <Answer> (asked: SamplerQuestion): Promise<Answer> => await ask(child, asked)
 
-    await warmUp(url, run.connections)
-    await question({ start: { interval: INTERVAL } })
-    const { requests, seconds } = await drive(url, run)
-    const eventLoop = await question<EventLoop>({ stop: { file } })
+    progress('Warming up…')
+    await load({ url, connections: run.connections, seconds: WARM_UP })
 
-    await tell(run, file, `${requests} requests in ${seconds.toFixed(1)} s`, eventLoop)
+    // Not while it is profiled: each sample wakes a process that waits, whose event loop then looks busy.
+    progress('Watching the event loop…')
+    await question({ what: 'watch' })
+    await load({ url, connections: run.connections, seconds: WATCH })
+    const busy = await question<Busy>({ what: 'watched' })
+
+    await question({ what: 'profile', interval: INTERVAL })
+    const { requests, seconds } = await drive(url, run)
+    await question({ what: 'profiled', file })
+
+    await tell(run, file, `${requests} requests in ${seconds.toFixed(1)} s`, busy)
   })
 })
 
-async function tell (run: Profiled, file: string, load: string, eventLoop: EventLoop): Promise<void> {
+async function tell (run: Profiled, file: string, driven: string, busy: Busy): Promise<void> {
   progress('Reading the profile…')
   const root = callTree(JSON.parse(await readFile(file, 'utf8')) as CpuProfile)
   const places = new SourcePlaces(ROOT)
@@ -40,8 +53,8 @@ async function tell (run: Profiled, file: string, load: string, eventLoop: Event
     known.set(key, place)
     return place
   }
-  const title = `GET ${run.route}, ${load}`
+  const title = `GET ${run.route}, ${driven}`
   const page = `${run.output}.html`
   await writeFile(page, flamePage(title, layOut(root, placeOf)))
-  process.stdout.write(`${title}\n\n${summaryText(summarise(root, placeOf), eventLoop)}\n\nprofile:     ${file}\nflame graph: ${page}\n`)
+  process.stdout.write(`${title}\n\n${summaryText(summarise(root, placeOf), busy)}\n\nprofile:     ${file}\nflame graph: ${page}\n`)
 }

@@ -1,28 +1,33 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { FAILED, WRONG_CALL } from '../exit-status.js'
 import { load, type Loaded } from '../load.js'
 import { CommandLineError, profileArguments, type ProfileArguments } from './command-line.js'
 import { checkRoute, RouteError, startExample, type Example } from './example.js'
 
 const FOLDER = 'profiles'
 
-/** Seconds of load before it counts: by then the caches are filled and the code is optimised. */
-const WARM_UP = 2
+/** Of the project, as seen from the built program. */
+export const ROOT = new URL('../../../', import.meta.url)
 
 export interface Profiled extends ProfileArguments {
   /** Path of an output file, without its ending: each run has files of its own. */
   output: string
 }
 
-/** The main program of both commands: says in one line what the user can put right, and ends with status 1. */
+/** The main program of both commands: says in one line what the user can put right. */
 export async function main (command: string, run: (profiled: Profiled) => Promise<void>): Promise<void> {
   try {
     const asked = profileArguments(process.argv.slice(2))
+    if (asked === undefined) {
+      process.stdout.write(`${usage(command)}\n`)
+      return
+    }
     await mkdir(FOLDER, { recursive: true })
     await run({ ...asked, output: join(FOLDER, outputName(asked.route, new Date())) })
   } catch (error) {
     process.stderr.write(`${lineFor(error, command)}\n`)
-    process.exitCode = 1
+    process.exitCode = error instanceof CommandLineError ? WRONG_CALL : FAILED
   }
 }
 
@@ -47,11 +52,6 @@ export async function withExample (
   }
 }
 
-export async function warmUp (url: string, connections: number): Promise<void> {
-  progress('Warming up…')
-  await load({ url, connections, seconds: WARM_UP })
-}
-
 export async function drive (url: string, { seconds, connections }: ProfileArguments): Promise<Loaded> {
   progress(`Load for ${seconds} s over ${connections} connections…`)
   return await load({ url, connections, seconds })
@@ -62,6 +62,10 @@ export function progress (line: string): void {
 }
 
 function lineFor (error: unknown, command: string): string {
-  if (error instanceof CommandLineError) return `${error.message}\n\nnpm run ${command} -- <route> [--seconds 10] [--connections 20]`
+  if (error instanceof CommandLineError) return `${error.message}\n\n${usage(command)}`
   return error instanceof RouteError ? error.message : (error as Error).stack ?? String(error)
+}
+
+function usage (command: string): string {
+  return `npm run ${command} -- <route> [--seconds 10] [--connections 20]`
 }

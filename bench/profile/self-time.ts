@@ -9,9 +9,6 @@ export interface FunctionTime extends Place {
 }
 
 export interface Summary {
-  /** Microseconds, of which `idle` the process had nothing to do. */
-  total: number
-  idle: number
   /** Most self time first. */
   functions: FunctionTime[]
   /** Shares of the time that was not idle, largest first. */
@@ -21,28 +18,23 @@ export interface Summary {
 /** @param root of a call tree; a function that stands in it at several places is summed up */
 export function summarise (root: Frame, placeOf: (frame: Frame) => Place): Summary {
   const functions = new Map<string, Place & { self: number }>()
-  let total = 0
-  let idle = 0
+  let busy = 0
   visit(root)
-  const busy = Math.max(1, total - idle)
   const bySelf = [...functions.values()].map((own) => ({ ...own, share: own.self / busy })).sort((a, b) => b.self - a.self)
   const shares = new Map<Whose, number>()
   for (const { whose, share } of bySelf) shares.set(whose, (shares.get(whose) ?? 0) + share)
   return {
-    total,
-    idle,
     functions: bySelf,
     whose: [...shares].map(([whose, share]) => ({ whose, share })).sort((a, b) => b.share - a.share)
   }
 
   function visit (frame: Frame): void {
-    total += frame.self
-    if (isIdle(frame)) idle += frame.self
-    else if (frame.self > 0) add(placeOf(frame), frame.self)
+    if (!isIdle(frame) && frame.self > 0) add(placeOf(frame), frame.self)
     frame.children.forEach(visit)
   }
 
   function add (place: Place, self: number): void {
+    busy += self
     const key = `${place.name}\n${place.where}`
     const known = functions.get(key)
     if (known) known.self += self

@@ -8,6 +8,12 @@ t.test('a route is enough', (t) => {
   t.end()
 })
 
+t.test('help can be asked for', (t) => {
+  t.equal(profileArguments(['--help']), undefined)
+  t.equal(profileArguments(['/x', '-h']), undefined)
+  t.end()
+})
+
 t.test('what is wrong is said', (t) => {
   for (const [args, message] of [
     [[], 'expected one route, such as /api/users/7, got 0'],

@@ -25,18 +25,28 @@ t.test('the classic way prints the processed summary of V8\'s log', async (t) =>
   t.equal(code, 0, stderr)
   t.match(stdout, 'Statistical profiling result from')
   t.match(stdout, /\[Summary\]:\n.*\n +\d+ .*JavaScript/)
+  t.match(stdout.split('The example app and Headroom alone')[1], /^\]:\n.*\n +\d+ .* (dist|build\/example-app)\/\S+:\d+:\d+\n/)
   t.match(readdirSync(join(folder, 'profiles')).map((file) => file.replace(/^.*\./, '')).sort(), ['log', 'txt'])
 })
 
-t.test('a route that is not there is no profile', async (t) => {
-  const { code, stdout, stderr } = await runBuilt('profile/profile.js', ['/api/nothing'], { folder: t.testdir(), env })
-  t.equal(code, 1)
-  t.equal(stdout, '')
-  t.match(stderr, 'GET /api/nothing answered 404 Not Found: there is nothing to profile.')
-})
+for (const program of ['profile/profile.js', 'profile/profile-prof.js']) {
+  t.test(`a route that is not there is no profile: ${program}`, async (t) => {
+    const folder = t.testdir()
+    const { code, stdout, stderr } = await runBuilt(program, ['/api/nothing?q=1'], { folder, env })
+    t.equal(code, 1)
+    t.equal(stdout, '')
+    t.match(stderr, 'GET /api/nothing?q=1 answered 404 Not Found: there is nothing to profile.')
+    t.strictSame(readdirSync(join(folder, 'profiles')), [])
+  })
+}
 
 t.test('a wrong call is answered with the right one', async (t) => {
   const { code, stderr } = await runBuilt('profile/profile-prof.js', [], { folder: t.testdir() })
-  t.equal(code, 1)
+  t.equal(code, 64)
   t.match(stderr, 'expected one route, such as /api/users/7, got 0\n\nnpm run profile:prof -- <route> [--seconds 10]')
+})
+
+t.test('asked for help, a command tells how to call it', async (t) => {
+  const { code, stdout, stderr } = await runBuilt('profile/profile.js', ['--help'], { folder: t.testdir() })
+  t.strictSame({ code, stdout, stderr }, { code: 0, stdout: 'npm run profile -- <route> [--seconds 10] [--connections 20]\n', stderr: '' })
 })

@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { ask } from '../../bench/questions.js'
@@ -13,4 +14,21 @@ t.test('a child answers, says why it cannot, and is missed when it has gone', as
   await t.rejects(ask(child, { fail: 'no such thing' }), { message: /no such thing/ })
   await t.rejects(ask(child, { exit: 3 }), { message: 'a process of the bench ended with 3 before it answered' })
   await t.rejects(ask(child, { double: 1 }), { message: 'a process of the bench ended with 3 before it answered' })
+})
+
+t.test('a child that has died is missed, also before this process could know', async (t) => {
+  const child = fork(fixture)
+  await ask(child, { double: 1 })
+  child.kill('SIGKILL')
+  // It dies while this thread is blocked, so that no event can tell before the question is sent.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+  await t.rejects(ask(child, { double: 1 }), { message: 'a process of the bench ended with SIGKILL before it answered' })
+})
+
+t.test('a child whose questioner has gone is no crash', async (t) => {
+  const child = fork(fixture)
+  await ask(child, { double: 1 })
+  child.send({ double: 1, late: true })
+  child.disconnect()
+  t.strictSame(await once(child, 'exit'), [0, null])
 })

@@ -113,7 +113,7 @@ export async function serve (app: FastifyInstance): Promise<void> {
  * Has the app killed when this process ends, however it ends. Not left to the app, which hears nothing when it is
  * frozen or its event loop is blocked: a shell waits for the end of a pipe that this process holds.
  */
-function endWithThisProcess (app: ChildProcess): void {
+export function endWithThisProcess (app: ChildProcess): void {
   const script = 'trap "" HUP INT TERM; read -r line; kill -s KILL "$0"'
   // Its own session: Ctrl-C in the terminal does not reach it.
   const guard = spawn('/bin/sh', ['-c', script, String(app.pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })

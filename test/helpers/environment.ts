@@ -9,6 +9,15 @@ export function setEnvironment (t: Test, variables: Record<string, string | unde
   }
 }
 
+/**
+ * What a built program gets of this process' environment: where to find things, but not the test runner's own Node
+ * options, because the build is plain JavaScript.
+ */
+export function builtEnvironment (): NodeJS.ProcessEnv {
+  const { PATH, HOME, XDG_CACHE_HOME, FASTIFY_HEADROOM_CACHE, REDIS_SERVER } = process.env
+  return { PATH, HOME, XDG_CACHE_HOME, FASTIFY_HEADROOM_CACHE, REDIS_SERVER }
+}
+
 function assign (name: string, value: string | undefined): void {
   if (value === undefined) delete process.env[name]
   else process.env[name] = value

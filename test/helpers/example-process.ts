@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { endWithThisProcess } from './app-process.js'
+import { builtEnvironment } from './environment.js'
 
 /** Built by `npm test` before the tests run. */
 const SERVER = fileURLToPath(new URL('../../build/example-app/server.js', import.meta.url))
@@ -19,11 +21,11 @@ export interface ExampleProcess {
 /** Runs the example app in a process of its own, in a process group of its own, as from a terminal. */
 export function runExample (t: Test, environment: Record<string, string>, args: string[] = []): ExampleProcess {
   const child = spawn(process.execPath, [SERVER, ...args], {
-    // Without the test runner's own Node options: the build is plain JavaScript.
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', SEED_USERS: '200', ...cacheOf(process.env), ...environment },
+    env: { ...builtEnvironment(), PORT: '0', SEED_USERS: '200', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true
   })
+  endWithThisProcess(child)
   let output = ''
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
   const url = new Promise<string>((resolve, reject) => {
@@ -43,8 +45,4 @@ export function runExample (t: Test, environment: Record<string, string>, args: 
     await ended
   })
   return { child, output: () => output, url, ended }
-}
-
-function cacheOf ({ FASTIFY_HEADROOM_CACHE: cache, REDIS_SERVER: redis }: NodeJS.ProcessEnv): Record<string, string> {
-  return { ...(cache && { FASTIFY_HEADROOM_CACHE: cache }), ...(redis && { REDIS_SERVER: redis }) }
 }

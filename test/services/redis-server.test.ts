@@ -46,7 +46,7 @@ t.test('a paused Redis keeps its connections and answers once resumed', async (t
 })
 
 t.test('a killed Redis restarts on the same port with what it had persisted', async (t) => {
-  const server = await ownRedis(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  const server = await ownRedis(t, { persist: true })
   const redis = connect(t, server.url)
   await redis.set('key', 'value')
   const { pid, url } = server
@@ -83,11 +83,11 @@ t.test('a port that was asked for and is taken is an error with the reason', asy
 
 t.test('a folder of the caller stays', async (t) => {
   const folder = t.testdir({})
-  const server = await startRedisServer({ folder, args: ['--appendonly', 'yes'] })
+  const server = await startRedisServer({ folder, persist: true })
   await connect(t, server.url).set('key', 'value')
   await server.stop()
 
-  const again = await ownRedis(t, { folder, args: ['--appendonly', 'yes'] })
+  const again = await ownRedis(t, { folder, persist: true })
   t.equal(await connect(t, again.url).get('key'), 'value')
 })
 

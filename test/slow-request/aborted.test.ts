@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { buildApp, gate, listen, type Clock } from './build-app.js'
+import type { Clock } from '../helpers/clock.js'
+import { gate } from '../helpers/gate.js'
+import { buildApp, listen } from './build-app.js'
 
 /** `/never` takes 600 ms and then never answers; `/quick` answers at once. */
 async function buildStubbornApp (t: Test, options = {}) {
-  const reached = gate()
+  const never = gate()
   const watched = await buildApp(t, {
     options,
     routes: (app: FastifyInstance, clock: Clock) => {
@@ -15,16 +17,15 @@ async function buildStubbornApp (t: Test, options = {}) {
         method: ['GET', 'POST'],
         url: '/never',
         handler: () => {
-          clock.milliseconds += 600
-          reached.open()
-          return new Promise(() => {})
+          clock.advance(600)
+          return never.pass()
         }
       })
       app.get('/quick', async () => 'quick')
     }
   })
   const port = await listen(watched.app)
-  return { ...watched, port, reached: reached.opened }
+  return { ...watched, port, reached: () => never.arrived() }
 }
 
 async function client (t: Test, port: number): Promise<Socket> {
@@ -41,7 +42,7 @@ t.test('a client that leaves a GET unanswered is logged once, aborted, with no s
   const { port, slow, closed, reached } = await buildStubbornApp(t)
   const socket = await client(t, port)
   socket.write(get('/never'))
-  await reached
+  await reached()
   socket.destroy()
   await closed(1)
   t.strictSame(slow().map((line) => line.slowRequest), [{ method: 'GET', route: '/never', status: null, elapsed: 600, aborted: true }])
@@ -51,7 +52,7 @@ t.test('a client that leaves after it has sent a POST with a body is logged once
   const { port, slow, closed, reached } = await buildStubbornApp(t)
   const socket = await client(t, port)
   socket.write('POST /never HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"a":"b"}')
-  await reached
+  await reached()
   socket.resetAndDestroy()
   await closed(1)
   t.strictSame(slow().map((line) => line.slowRequest), [{ method: 'POST', route: '/never', status: null, elapsed: 600, aborted: true }])
@@ -89,7 +90,7 @@ t.test('on one kept-alive connection each request has its own line, and only the
     await closed(count)
   }
   socket.write(get('/never'))
-  await reached
+  await reached()
   socket.destroy()
   await closed(3)
   t.strictSame(slow().map(({ slowRequest }) => [slowRequest!.route, slowRequest!.status, slowRequest!.aborted]), [
@@ -126,13 +127,12 @@ t.test('a client that leaves before a reply already handed over has arrived is a
 })
 
 t.test('of pipelined requests that a client leaves, every one is logged', async (t) => {
-  const both = gate()
+  const never = gate()
   const { app, clock, slow } = await buildApp(t, {
     routes: (app, clock) => {
       app.get('/never/:n', () => {
-        clock.milliseconds += 600
-        if (clock.milliseconds === 1_200) both.open()
-        return new Promise(() => {})
+        clock.advance(600)
+        return never.pass()
       })
     }
   })
@@ -140,10 +140,10 @@ t.test('of pipelined requests that a client leaves, every one is logged', async 
   const gone = new Promise((resolve) => app.server.once('connection', (peer: Socket) => peer.once('close', resolve)))
   const socket = await client(t, port)
   socket.write(get('/never/1') + get('/never/2'))
-  await both.opened
+  await never.arrived(2)
   socket.destroy()
   await gone
   await new Promise(setImmediate)
-  t.equal(clock.milliseconds, 1_200)
+  t.equal(clock.now(), 1_200)
   t.strictSame(slow().map((line) => line.slowRequest!.aborted), [true, true])
 })

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import { type Clock, manualClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log-capture.js'
 import slowRequest, { type SlowRequestLine, type SlowRequestOptions } from '../../plugins/slow-request/index.js'
 
@@ -10,10 +11,6 @@ export interface LogEntry extends Record<string, unknown> {
   msg: string
   reqId?: string
   slowRequest?: SlowRequestLine
-}
-
-export interface Clock {
-  milliseconds: number
 }
 
 export interface Watched {
@@ -35,12 +32,12 @@ export interface Wishes {
 
 /** An app with the plugin at its root, whose clock moves only when a handler moves it. */
 export async function buildApp (t: Test, { options, server, routes }: Wishes): Promise<Watched> {
-  const clock = { milliseconds: 0 }
+  const clock = manualClock()
   const { stream, text } = captureLog()
   const app = fastify({ logger: { stream }, ...server }) as unknown as FastifyInstance
   t.teardown(() => app.close())
 
-  await app.register(slowRequest, { now: () => clock.milliseconds, ...options })
+  await app.register(slowRequest, { now: clock.now, ...options })
   const replies = new EventEmitter()
   const count = { closed: 0 }
   app.addHook('onRequest', (_request, reply, done) => {
@@ -69,15 +66,4 @@ export async function buildApp (t: Test, { options, server, routes }: Wishes): P
 export async function listen (app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as AddressInfo).port
-}
-
-export interface Gate {
-  opened: Promise<void>
-  open: () => void
-}
-
-export function gate (): Gate {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => { open = resolve })
-  return { opened, open }
 }

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { connect, constants, type ClientHttp2Session } from 'node:http2'
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { buildApp, gate, listen, type Wishes } from './build-app.js'
+import { gate } from '../helpers/gate.js'
+import { buildApp, listen, type Wishes } from './build-app.js'
 
 async function buildHttp2App (t: Test, routes: Wishes['routes']) {
   const watched = await buildApp(t, { server: { http2: true }, options: { threshold: 0 }, routes })
@@ -21,7 +22,7 @@ async function read (session: ClientHttp2Session, path: string): Promise<string>
 t.test('a completed HTTP/2 request is logged with its status and not called aborted', async (t) => {
   const { session, slow, closed } = await buildHttp2App(t, (app, clock) => {
     app.get('/users/:id', async () => {
-      clock.milliseconds += 600
+      clock.advance(600)
       return 'done'
     })
   })
@@ -31,17 +32,16 @@ t.test('a completed HTTP/2 request is logged with its status and not called abor
 })
 
 t.test('a cancelled HTTP/2 request is logged once, aborted, with no status', async (t) => {
-  const reached = gate()
+  const never = gate()
   const { session, slow, closed } = await buildHttp2App(t, (app, clock) => {
     app.get('/never', () => {
-      clock.milliseconds += 600
-      reached.open()
-      return new Promise(() => {})
+      clock.advance(600)
+      return never.pass()
     })
   })
   const stream = session.request({ ':path': '/never' })
   stream.on('error', () => {})
-  await reached.opened
+  await never.arrived()
   stream.close(constants.NGHTTP2_CANCEL)
   await closed(1)
   t.strictSame(slow().map((line) => line.slowRequest), [{ method: 'GET', route: '/never', status: null, elapsed: 600, aborted: true }])
@@ -66,14 +66,14 @@ for (const [title, bytes] of [['small', 70_000], ['large', 5_000_000]] as const)
       app.get('/big', (_request, reply) => {
         reply.hijack()
         reply.raw.end(Buffer.alloc(bytes))
-        handedOver.open()
+        void handedOver.pass()
       })
     })
     // Never read: the flow-control window of 64 KiB stays shut.
     const stream = session.request({ ':path': '/big' })
     stream.on('error', () => {})
     await once(stream, 'response')
-    await handedOver.opened
+    await handedOver.arrived()
     stream.close(constants.NGHTTP2_CANCEL)
     await closed(1)
     t.match(slow(), [{ slowRequest: { route: '/big', status: 200, aborted: true } }])
@@ -81,16 +81,12 @@ for (const [title, bytes] of [['small', 70_000], ['large', 5_000_000]] as const)
 }
 
 t.test('an HTTP/2 connection that dies logs each of its open requests', async (t) => {
-  const reached = gate()
-  let open = 0
+  const never = gate()
   const { session, slow, closed } = await buildHttp2App(t, (app) => {
-    app.get('/never/:n', () => {
-      if (++open === 3) reached.open()
-      return new Promise(() => {})
-    })
+    app.get('/never/:n', () => never.pass())
   })
   for (const n of [1, 2, 3]) session.request({ ':path': `/never/${n}` }).on('error', () => {})
-  await reached.opened
+  await never.arrived(3)
   session.destroy()
   await closed(3)
   t.strictSame(slow().map((line) => line.slowRequest!.aborted), [true, true, true])

@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import slowRequest from '../../plugins/slow-request/index.js'
-import { buildApp, type Clock } from './build-app.js'
+import type { Clock } from '../helpers/clock.js'
+import { buildApp } from './build-app.js'
 
 /** Answers after 300 ms. */
 function route (app: FastifyInstance, clock: Clock, url: string, config = {}): void {
   app.get(url, { config }, async () => {
-    clock.milliseconds += 300
+    clock.advance(300)
     return 'done'
   })
 }
@@ -15,15 +16,14 @@ t.test('registered again in a child scope, the inner one rules its routes and on
   const { app, slow, closed } = await buildApp(t, {
     options: { threshold: 1 },
     routes: async (app, clock) => {
-      const now = (): number => clock.milliseconds
       route(app, clock, '/root')
       await app.register(async (child) => {
-        await child.register(slowRequest, { threshold: 300, now })
+        await child.register(slowRequest, { threshold: 300, now: clock.now })
         route(child, clock, '/inner')
         await child.register(async (grandchild) => { route(grandchild, clock, '/inner/deep') })
       })
       await app.register(async (child) => {
-        await child.register(slowRequest, { threshold: 301, now })
+        await child.register(slowRequest, { threshold: 301, now: clock.now })
         route(child, clock, '/quiet')
       })
       await app.register(async (child) => { route(child, clock, '/plain') })
@@ -39,7 +39,7 @@ t.test('an inner registration with global: false switches its scope off, not its
     options: { threshold: 0 },
     routes: async (app, clock) => {
       await app.register(async (child) => {
-        await child.register(slowRequest, { global: false, now: () => clock.milliseconds })
+        await child.register(slowRequest, { global: false, now: clock.now })
         route(child, clock, '/off')
         route(child, clock, '/on', { slowRequest: { threshold: 1 } })
       })
@@ -69,7 +69,7 @@ t.test('a route that stands before the inner registration of its scope is still 
     routes: async (app, clock) => {
       await app.register(async (child) => {
         route(child, clock, '/before')
-        await child.register(slowRequest, { threshold: 0, now: () => clock.milliseconds })
+        await child.register(slowRequest, { threshold: 0, now: clock.now })
         route(child, clock, '/after')
       })
     }
@@ -84,9 +84,9 @@ t.test('a scope with a not-found handler of its own logs its 404 once, at the in
     options: { threshold: 1_000 },
     routes: async (app, clock) => {
       await app.register(async (child) => {
-        await child.register(slowRequest, { threshold: 300, now: () => clock.milliseconds })
+        await child.register(slowRequest, { threshold: 300, now: clock.now })
         child.setNotFoundHandler(async (_request, reply) => {
-          clock.milliseconds += 300
+          clock.advance(300)
           return reply.code(404).send('nothing here')
         })
       }, { prefix: '/api' })

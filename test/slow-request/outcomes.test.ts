@@ -15,7 +15,7 @@ t.test('slow authentication counts, and so does a reply that it gave', async (t)
   const { app, slow, closed } = await buildApp(t, {
     routes: (app, clock) => {
       app.addHook('onRequest', async (request, reply) => {
-        clock.milliseconds += 600
+        clock.advance(600)
         if (request.headers.authorization === undefined) return reply.code(401).send({ error: 'who are you?' })
       })
       app.get('/account', async () => 'yours')
@@ -48,7 +48,7 @@ t.test('a streamed reply is timed to its last byte', async (t) => {
     routes: (app, clock) => {
       app.get('/export', async () => Readable.from((function * () {
         yield 'first,'
-        clock.milliseconds += 900
+        clock.advance(900)
         yield 'last'
       })()))
     }
@@ -83,7 +83,7 @@ t.test('a hijacked reply is logged when its own response ends', async (t) => {
     routes: (app, clock) => {
       app.get('/raw', (_request, reply) => {
         reply.hijack()
-        clock.milliseconds += 700
+        clock.advance(700)
         reply.raw.writeHead(202)
         reply.raw.end('raw')
       })
@@ -120,11 +120,11 @@ t.test('a route that answers with callNotFound() keeps its own threshold and its
     options: { threshold: 500 },
     routes: (app, clock) => {
       app.get('/strict', { config: { slowRequest: { threshold: 100 } } }, (_request, reply) => {
-        clock.milliseconds += 200
+        clock.advance(200)
         reply.callNotFound()
       })
       app.get('/off', { config: { slowRequest: false } }, (_request, reply) => {
-        clock.milliseconds += 900
+        clock.advance(900)
         reply.callNotFound()
       })
     }

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { buildApp, type Clock } from './build-app.js'
+import type { Clock } from '../helpers/clock.js'
+import { buildApp } from './build-app.js'
 
 /** Every route of the app takes 300 ms. */
 function taking300 (routes: (app: FastifyInstance) => void | Promise<void>) {
   return async (app: FastifyInstance, clock: Clock): Promise<void> => {
-    app.addHook('preHandler', async () => { clock.milliseconds += 300 })
+    app.addHook('preHandler', async () => { clock.advance(300) })
     await routes(app)
   }
 }

@@ -4,7 +4,7 @@ import { buildApp } from './build-app.js'
 /** `/650` takes 650 ms. */
 const takesAsLongAsItSays: Parameters<typeof buildApp>[1]['routes'] = (app, clock) => {
   app.get<{ Params: { time: string } }>('/:time', async (request) => {
-    clock.milliseconds += Number(request.params.time)
+    clock.advance(Number(request.params.time))
     return 'done'
   })
 }
@@ -21,7 +21,7 @@ t.test('a slow request writes one warning with method, route, status, elapsed an
     server: { genReqId: () => 'request-7' },
     routes: (app, clock) => {
       app.post('/orders/:id', async (_request, reply) => {
-        clock.milliseconds += 750
+        clock.advance(750)
         return reply.code(201).send('made')
       })
     }
