@@ -28,11 +28,10 @@ export class Users {
     return rows[0]
   }
 
-  /** One query for all of them; in the order of `ids`, those that do not exist left out. */
-  async findMany (ids: readonly number[]): Promise<User[]> {
+  /** One query for all of them; by id, those that do not exist left out. */
+  async findMany (ids: readonly number[]): Promise<Map<number, User>> {
     const { rows } = await this.#pool.query<User>(`SELECT ${COLUMNS} FROM ${USERS} WHERE id = ANY($1)`, [ids])
-    const byId = new Map(rows.map((user) => [user.id, user]))
-    return ids.flatMap((id) => byId.get(id) ?? [])
+    return new Map(rows.map((user) => [user.id, user]))
   }
 
   /** @returns the user as it now is, or undefined when there is none */

@@ -25,7 +25,7 @@ const UNIQUE_VIOLATION = '23505'
 
 const keyOf = (id: number): string => `user:${id}`
 
-/** Cache-aside: read through the cache, write to the database, then delete the key. */
+/** Cache-aside, one by one and in batches: read through the cache, write to the database, then delete the key. */
 const routes: FastifyPluginAsync = async (app) => {
   const users = new Users(app.pg.pool)
 
@@ -44,7 +44,8 @@ const routes: FastifyPluginAsync = async (app) => {
 
   app.get<{ Querystring: { ids: string } }>('/api/users', { schema: { querystring: IDS } }, async (request) => {
     const ids = request.query.ids.split(',').map(Number).filter((id) => id <= LARGEST_ID)
-    return await users.findMany(ids)
+    const found = await app.cache.getMany(ids, { key: keyOf, load: (missing) => users.findMany(missing), ttl: '1h' })
+    return found.filter((user) => user !== undefined)
   })
 
   app.put<{ Params: { id: number }, Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {

@@ -1,62 +1,59 @@
-import type { MemoryTier } from '../shared/memory-tier.js'
-import { describe, duration, INVALID, resolveOptions } from '../shared/options.js'
-import { UnavailableError } from '../shared/redis-commands.js'
-import type { RedisRead, RedisTier } from '../shared/redis-tier.js'
+import { complaint, describe } from '../shared/options.js'
+import { EVERYTHING } from '../shared/redis-tags.js'
 import { inSpan } from '../shared/spans.js'
-import type { Duration } from '../shared/units.js'
-import type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './api.js'
-import { loaded, redisFailed } from './channels.js'
-import type { Coherence } from './coherence.js'
-import { entryFrom, entryOf, uncopied, type Entry } from './entry.js'
+import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
+import { batchLoader, resultsOf, uniqueIds } from './batch.js'
+import type { Entry } from './entry.js'
+import { entryOf } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
-import { Fences, type Fence } from './fences.js'
-import { InOrder } from './in-order.js'
-import { SingleFlight } from './single-flight.js'
-import { UntoldKeys } from './untold.js'
+import { dueEarly, lifetime } from './freshness.js'
+import type { Kept } from './kept.js'
+import { Loads, single, type Loader } from './loads.js'
+import { createResource } from './resource.js'
+import { checkTag, GET_MANY_TABLE, settingsOf, type Settings } from './settings.js'
+import { Tiers, type TiersOptions } from './tiers.js'
 
-export interface TieredCacheOptions {
-  memory: MemoryTier<Entry> | undefined
-  redis: RedisTier | undefined
-  /** Milliseconds. */
-  ttl: number
-  /** Milliseconds; a load that took longer keeps nothing in Redis. */
-  longestLoad: number
-  /** Wall clock, milliseconds. */
-  now: () => number
-  onRedisError: (error: unknown) => void
+export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
+  defaults: Settings
+  maxWaiters: number
+  /** As `Math.random`. */
+  random: () => number
   /** What of a loaded or given value cannot be kept, such as `an instance of User`. */
   onUnsupported: (part: string) => void
 }
 
-/** A hundred years, in milliseconds: longer, and Redis cannot count it. */
-export const LONGEST_TTL = 100 * 365 * 24 * 60 * 60 * 1_000
-
-const ENTRY_OPTIONS = { ttl: duration(undefined, { max: LONGEST_TTL }) }
-
 /** Memory, then Redis, then the loader. */
 export class TieredCache implements Cache {
+  readonly tiers: Tiers
   readonly #options: TieredCacheOptions
-  readonly #memory: MemoryTier<Entry> | undefined
-  readonly #flights = new SingleFlight<Entry>()
-  readonly #fences = new Fences()
-  readonly #untold = new UntoldKeys((key) => this.#tellDelete(key))
-  readonly #writes = new InOrder()
-  readonly #counts = { memoryHits: 0, redisHits: 0, misses: 0, loads: 0, loadErrors: 0, shared: 0, redisErrors: 0, unreadable: 0, unsupported: 0 }
-  #coherence: Coherence | undefined
+  readonly #loads: Loads
+  readonly #resources = new Set<string>()
 
   constructor (options: TieredCacheOptions) {
     this.#options = options
-    this.#memory = options.memory
-  }
-
-  /** From now on, memory is trusted only while the messages of the other processes are heard. */
-  follow (coherence: Coherence): void {
-    this.#coherence = coherence
+    this.tiers = new Tiers({ ...options, onForgotten: (outdated) => { this.#loads.forget(outdated) } })
+    this.#loads = new Loads({ ...options, tiers: this.tiers })
   }
 
   getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T> {
-    const entry = this.#fromMemory(key)
-    return (entry === undefined ? this.#join(key, load, options) : entry.promise()) as Promise<T>
+    const kept = this.tiers.recall(key)
+    if (kept === undefined || !this.#isSimplyFresh(kept, options)) return this.#obtain(key, load, options) as Promise<T>
+    this.tiers.counts.memoryHits++
+    return kept.value.promise() as Promise<T>
+  }
+
+  async getMany<T, I extends Id> (ids: readonly I[], options: GetManyOptions<T, I> & SettleOption<boolean>): Promise<any> {
+    if (!Array.isArray(ids)) throw new OptionError(complaint('ids', 'an array', describe(ids)))
+    if (options === undefined) throw new OptionError(complaint('options', 'an object', 'undefined'))
+    const settings = settingsOf(options, this.#options.defaults, 'options', GET_MANY_TABLE)
+    const { key: keyOf, load, settle = false } = options
+    if (keyOf === undefined) throw new OptionError(complaint('options.key', GET_MANY_TABLE.key.expected, 'undefined'))
+    checkLoad(load)
+    const keys = ids.map((id) => keyOf(id))
+    keys.forEach(checkKey)
+    const idOf = uniqueIds(ids, keys)
+    const results = await inSpan('cache wait', () => this.#loads.askMany([...idOf.keys()], settings, batchLoader(idOf, keyOf, load, (value) => value === undefined)))
+    return resultsOf(keys, results, settle, settings.clone)
   }
 
   async get<T> (key: string): Promise<T | undefined> {
@@ -67,219 +64,108 @@ export class TieredCache implements Cache {
     return await this.#find(key) !== undefined
   }
 
-  async set (key: string, value: unknown, options?: CacheEntryOptions): Promise<WriteResult> {
+  async set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult> {
     checkKey(key)
-    const ttl = ttlOf(options) ?? this.#options.ttl
-    const own = entryOf(value)
-    if ('unsupported' in own) this.#reportUnsupported(own.unsupported)
-    if ('unsupported' in own || ttl === 0) return await this.delete(key)
-    this.forget(key)
-    return await this.#fences.hold(key, 'write', async (fence) => {
-      const expiresAt = this.#options.now() + ttl
-      const shared = await this.#tellRedis(key, (redis, message) => redis.write(key, own.bytes, { ttl, expiresAt }, message))
-      this.#forgetReads(key)
-      if (fence.state === 'intact') this.#memory?.set(key, own.entry, own.entry.size, expiresAt)
-      return { shared }
-    })
+    const settings = settingsOf(options, this.#options.defaults)
+    const own = this.#keepable(value, settings)
+    if (own === undefined || settings.ttl === 0) return await this.delete(key)
+    return await this.tiers.set(key, own, settings.tags, this.#lifetime(settings))
   }
 
   async delete (key: string): Promise<WriteResult> {
     checkKey(key)
-    this.forget(key)
-    const shared = await this.#tellDelete(key)
-    this.#forgetReads(key)
-    return { shared }
+    return await this.tiers.delete(key)
   }
 
-  /** Drops `key` in this process, and what reads and loads under way would keep of it. */
-  forget (key: string): void {
-    this.#fences.break(key)
-    this.#flights.forget(key)
-    this.#memory?.delete(key)
+  async invalidateTags (...tags: string[]): Promise<WriteResult> {
+    tags.forEach(checkTag)
+    return await this.tiers.invalidate(tags)
   }
 
-  /** Messages may have been missed: drops everything in this process. */
-  forgetAll (): void {
-    this.#fences.gap()
-    this.#flights.forgetAll()
-    this.#memory?.clear()
+  async clear (): Promise<WriteResult> {
+    return await this.tiers.invalidate([EVERYTHING])
+  }
+
+  resource<T, I extends Id> (name: string, options: ResourceOptions<T, I>): Resource<T, I> {
+    if (this.#resources.has(name)) throw new OptionError(`resource: the name ${describe(name)} is taken`)
+    const resource = createResource(name, options, {
+      defaults: this.#options.defaults,
+      getOrSet: (key, settings, loader) => this.#value(key, settings, loader),
+      askMany: (keys, settings, loader) => this.#loads.askMany(keys, settings, loader),
+      refresh: async (key, settings, loader) => (await this.#loads.refreshNow(key, settings, loader)).value(),
+      delete: (key) => this.delete(key),
+      setAfter: (save, key, value, settings) => {
+        const own = settings.ttl === 0 ? undefined : this.#keepable(value, settings)
+        return this.tiers.setAfter(save, key, own, settings.tags, () => this.#lifetime(settings))
+      }
+    })
+    this.#resources.add(name)
+    return resource
   }
 
   stats (): CacheStats {
-    return { ...this.#counts, entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
+    return { ...this.tiers.counts, ...this.#loads.counts, ...this.tiers.memory }
   }
 
-  /** Ends the attempts to tell Redis what it could not be told. */
-  close (): void {
-    this.#untold.close()
+  /** Whether the entry's own promise is the whole answer. */
+  #isSimplyFresh (kept: Kept, options: CacheEntryOptions | undefined): boolean {
+    const { defaults, now, random } = this.#options
+    if (options?.clone ?? defaults.clone) return false
+    const moment = now()
+    if (kept.freshUntil <= moment) return false
+    const ahead = options?.refreshAhead ?? defaults.refreshAhead
+    return ahead === false || (typeof ahead === 'number' && !dueEarly(kept, ahead, moment, random))
   }
 
-  /** After a write: a read that began before Redis had it may have found, and kept, the old value. */
-  #forgetReads (key: string): void {
-    this.#fences.breakReads(key)
-    this.#flights.forget(key)
-    this.#memory?.delete(key)
+  async #obtain (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
+    checkKey(key)
+    checkLoad(load)
+    const settings = settingsOf(options, this.#options.defaults)
+    return valueOf(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings)
   }
 
-  #fromMemory (key: string): Entry | undefined {
-    const entry = this.#memory?.get(key)
-    if (entry === undefined) return undefined
-    // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
-    if (this.#coherence?.listening === false && this.#options.redis?.available === true) return undefined
-    this.#counts.memoryHits++
-    return entry
+  async #value (key: string, settings: Settings, loader: Loader): Promise<unknown> {
+    return valueOf(await inSpan('cache wait', () => this.#loads.ask(key, settings, loader)), settings)
   }
 
   async #find (key: string): Promise<Entry | undefined> {
     checkKey(key)
-    const kept = this.#fromMemory(key)
-    if (kept !== undefined) return kept
-    const found = await this.#fences.hold(key, 'read', async (fence) => (await this.#fromRedis(key, fence)).entry)
-    if (found === undefined) this.#counts.misses++
-    return found
-  }
-
-  async #join (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
-    checkKey(key)
-    if (typeof load !== 'function') throw new LoadError(describe(load))
-    const ttl = ttlOf(options) ?? this.#options.ttl
-    let flight = this.#flights.get(key)
-    if (flight === undefined) {
-      flight = this.#flights.start(key, () => this.#fences.hold(key, 'read', (fence) => this.#obtain(key, load, ttl, fence)))
-    } else {
-      this.#counts.shared++
+    const { tiers } = this
+    const recalled = tiers.recall(key)
+    if (recalled !== undefined && this.#isFresh(recalled)) {
+      tiers.counts.memoryHits++
+      return recalled.value
     }
-    const joined = flight
-    return (await inSpan('cache wait', () => joined)).value()
-  }
-
-  async #obtain (key: string, load: Load<unknown>, ttl: number, fence: Fence): Promise<Entry> {
-    // From before the read: the stamp is as old as that.
-    const began = this.#options.now()
-    const { entry: found, stamp } = await this.#fromRedis(key, fence)
-    if (found !== undefined) return found
-    this.#counts.misses++
-    let lifetime = ttl
-    const value = await this.#load(key, load, { ttl: (given) => { lifetime = loadedTtl(given) } })
-    const own = entryOf(value)
-    if ('unsupported' in own) {
-      this.#reportUnsupported(own.unsupported)
-      return uncopied(value)
+    const { kept } = await tiers.fences.hold(key, 'read', (fence) => tiers.find(fence, [], this.#options.defaults.maxBytes))
+    if (kept !== undefined && this.#isFresh(kept)) {
+      tiers.counts.redisHits++
+      return kept.value
     }
-    if (lifetime > 0) await this.#keep(key, own, lifetime, began, stamp, fence)
-    return own.entry
+    this.#loads.counts.misses++
+    return undefined
   }
 
-  async #load (key: string, load: Load<unknown>, context: LoadContext): Promise<unknown> {
-    this.#counts.loads++
-    const start = performance.now()
-    const elapsed = (): number => performance.now() - start
-    try {
-      const value = await inSpan('cache load', async () => await load(context))
-      loaded.publish(() => ({ key, elapsed: elapsed() }))
-      return value
-    } catch (error) {
-      this.#counts.loadErrors++
-      loaded.publish(() => ({ key, elapsed: elapsed(), error }))
-      throw error
-    }
+  #isFresh ({ freshUntil }: Kept): boolean {
+    return freshUntil > this.#options.now()
   }
 
-  async #keep (
-    key: string, { entry, bytes }: { entry: Entry, bytes: Uint8Array }, ttl: number, began: number, stamp: Buffer | undefined, fence: Fence
-  ): Promise<void> {
-    const { redis, longestLoad, now } = this.#options
-    const expiresAt = now() + ttl
-    if (fence.state === 'broken') return
-    if (fence.state === 'intact') this.#memory?.set(key, entry, entry.size, expiresAt)
-    // After a gap the stamp decides: Redis knows what this process may have missed.
-    if (redis === undefined || stamp === undefined || now() - began > longestLoad) return
-    try {
-      const kept = await redis.writeIfUnchanged(key, stamp, bytes, { ttl, expiresAt })
-      // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (!kept && fence.state === 'intact') this.#memory?.delete(key)
-    } catch (error) {
-      this.#redisFailed(error)
-    }
+  #keepable (value: unknown, settings: Settings): { entry: Entry, bytes: Uint8Array } | undefined {
+    return this.#loads.keepable(entryOf(value), settings)
   }
 
-  /** @returns what Redis has, and the stamp by which to write behind it; no stamp where Redis did not answer */
-  async #fromRedis (key: string, fence: Fence): Promise<{ entry?: Entry, stamp?: Buffer }> {
-    const { redis, now } = this.#options
-    if (redis === undefined) return {}
-    // What stands there is older than what this process did. Redis is told now, and not asked.
-    if (this.#untold.has(key)) {
-      await this.#tellDelete(key)
-      return {}
-    }
-    let read: RedisRead
-    try {
-      read = await redis.read(key)
-    } catch (error) {
-      this.#redisFailed(error)
-      return {}
-    }
-    const { stamp } = read
-    if (read.kind === 'unreadable') this.#counts.unreadable++
-    if (read.kind !== 'value' || read.expiresAt <= now()) return { stamp }
-    let entry: Entry
-    try {
-      entry = entryFrom(read.bytes)
-    } catch {
-      this.#counts.unreadable++
-      return { stamp }
-    }
-    this.#counts.redisHits++
-    // Not longer than the writer meant, whatever its clock said.
-    if (fence.state === 'intact') this.#memory?.set(key, entry, entry.size, Math.min(read.expiresAt, now() + read.ttl))
-    return { entry, stamp }
+  #lifetime (settings: Settings): ReturnType<typeof lifetime> {
+    return lifetime(settings, this.#options.now(), this.#options.random)
   }
+}
 
-  async #tellDelete (key: string): Promise<boolean> {
-    return await this.#tellRedis(key, (redis, message) => redis.delete(key, message))
-  }
-
-  async #tellRedis (key: string, write: (redis: RedisTier, message: string) => Promise<void>): Promise<boolean> {
-    const { redis } = this.#options
-    const coherence = this.#coherence
-    if (redis === undefined || coherence === undefined) return false
-    // In order, whatever a write has to wait for: a set must not come to Redis after the delete that followed it.
-    return await this.#writes.run(key, () => this.#untold.track(key, async () => {
-      try {
-        await write(redis, coherence.messageFor(key))
-        return true
-      } catch (error) {
-        this.#redisFailed(error)
-        this.#untold.add(key)
-        return false
-      }
-    }))
-  }
-
-  #redisFailed (error: unknown): void {
-    // Known to the host already, by its client's own events; counted, it would drown what is new.
-    if (error instanceof UnavailableError) return
-    this.#counts.redisErrors++
-    this.#options.onRedisError(error)
-    redisFailed.publish(() => ({ error }))
-  }
-
-  #reportUnsupported (part: string): void {
-    this.#counts.unsupported++
-    this.#options.onUnsupported(part)
-  }
+function valueOf (entry: Entry, { clone }: Settings): unknown {
+  return clone ? entry.copy() : entry.value()
 }
 
 function checkKey (key: string): void {
   if (typeof key !== 'string' || key === '') throw new KeyError(describe(key))
 }
 
-function ttlOf (options: CacheEntryOptions | undefined): number | undefined {
-  return options === undefined ? undefined : resolveOptions(ENTRY_OPTIONS, options, 'options', OptionError).ttl
-}
-
-function loadedTtl (given: Duration): number {
-  const ttl = ENTRY_OPTIONS.ttl.read(given)
-  if (ttl === undefined || ttl === INVALID) throw new OptionError(`ttl() in a load: expected ${ENTRY_OPTIONS.ttl.expected}, got ${describe(given)}`)
-  return ttl
+function checkLoad (load: unknown): void {
+  if (typeof load !== 'function') throw new LoadError(`a function that loads the value, got ${describe(load)}`)
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { withDeadline } from '../shared/deadline.js'
 import type { RedisClient, RedisSubscriber } from '../shared/redis-client.js'
+import type { Message, Messages } from './messages.js'
 
 /** Milliseconds between two questions whether the connection still lives. */
 const HEARTBEAT = 1_000
@@ -8,17 +8,17 @@ const HEARTBEAT = 1_000
 export interface CoherenceOptions {
   client: RedisClient
   channel: string
-  /** Another process wrote or deleted this key. */
-  onInvalidate: (key: string) => void
+  messages: Messages
+  /** Another process said this. */
+  onMessage: (message: Message) => void
   /** Messages may have been missed: nothing kept before now can be trusted. */
   onGap: () => void
   /** Redis refused the subscription. */
   onDeaf: (error: unknown) => void
 }
 
-/** Hears, over a connection of its own, which keys other processes wrote or deleted. */
+/** Hears, over a connection of its own, what other processes wrote, deleted or invalidated. */
 export class Coherence {
-  readonly #origin = randomUUID()
   readonly #options: CoherenceOptions
   readonly #subscriber: RedisSubscriber
   readonly #heartbeat: NodeJS.Timeout
@@ -41,11 +41,6 @@ export class Coherence {
   /** Whether every message since the last gap has been heard. */
   get listening (): boolean {
     return this.#listening
-  }
-
-  /** What tells the other processes about `key`. JSON, because a key may hold any character. */
-  messageFor (key: string): string {
-    return JSON.stringify([this.#origin, key])
   }
 
   /** Ends at once, whether Redis answers or not. */
@@ -78,9 +73,9 @@ export class Coherence {
     this.#listening = true
   }
 
-  #receive (message: string): void {
-    const parsed = parse(message)
-    if (parsed !== undefined && parsed.origin !== this.#origin) this.#options.onInvalidate(parsed.key)
+  #receive (text: string): void {
+    const message = this.#options.messages.read(text)
+    if (message !== undefined) this.#options.onMessage(message)
   }
 }
 
@@ -88,13 +83,4 @@ function duplicateOf (client: RedisClient): RedisSubscriber {
   if (client.isCluster === true) return client.duplicate()
   // Subscribing is ours: ioredis' own attempt rejects unheard when the connection ends again before Redis answers.
   return client.duplicate({ autoResubscribe: false, autoResendUnfulfilledCommands: false, retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000) })
-}
-
-function parse (message: string): { origin: string, key: string } | undefined {
-  try {
-    const [origin, key] = JSON.parse(message) as unknown[]
-    return typeof origin === 'string' && typeof key === 'string' ? { origin, key } : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
-import { decode, encode } from './codec.js'
-import { heapSize } from './heap-size.js'
-import { deepFreeze, inspectValue, type ValueShape } from './value-shape.js'
+import { UnreadableBodyError } from './body.js'
+import { decodeStructured, encodeJson, encodeStructured, formatOf } from './codec.js'
+import { charactersSize, freezeGraph, freezeTree } from './heap-size.js'
+import { inspectValue } from './value-shape.js'
 
 /**
  * A value as the cache owns it. Each caller takes it out by `value()`: the frozen original where that can be
@@ -12,41 +13,53 @@ export interface Entry {
   value (): unknown
   /** The same, resolved. */
   promise (): Promise<unknown>
+  /** A copy of the caller's own, whatever the value is made of. */
+  copy (): unknown
 }
 
-/** @returns the entry and its serialised form, or what in `value` cannot be kept */
+/** @returns the entry and its body (see body.ts), or what in `value` cannot be kept */
 export function entryOf (value: unknown): { readonly entry: Entry, readonly bytes: Uint8Array } | { readonly unsupported: string } {
-  let shape: ValueShape
-  let bytes: Uint8Array
   try {
-    shape = inspectValue(value)
+    const shape = inspectValue(value)
     if (typeof shape === 'object') return shape
-    bytes = encode(value)
+    if (shape === 'json') {
+      const text = JSON.stringify(value)
+      const bytes = encodeJson(text)
+      return { bytes, entry: sharedTree(JSON.parse(text), text, bytes) }
+    }
+    const bytes = encodeStructured(value)
+    return { bytes, entry: shape === 'rich' ? new CopiedEntry(bytes.subarray(1)) : entryFrom(bytes) }
   } catch {
-    // Proxies, memory that was given away, getters that throw. Not the error's message: it can quote the value.
+    // Memory that was given away, getters that throw. Not the error's message: it can quote the value.
     return { unsupported: 'a part that cannot be copied' }
   }
-  return { bytes, entry: shape === 'plain' ? shared(decode(bytes), bytes.length) : copied(bytes) }
 }
 
-/** @throws on bytes that are not an entry's */
-export function entryFrom (bytes: Uint8Array): Entry {
-  const value = decode(bytes)
-  // A copy: a reply of Redis is a slice of the socket's buffer, and would keep the whole of it alive.
-  return inspectValue(value) === 'plain' ? shared(value, bytes.length) : copied(Uint8Array.from(bytes))
+/** @throws on bytes that are not the body of an entry; not to be logged, since JSON.parse's errors quote the text */
+export function entryFrom (body: Uint8Array): Entry {
+  const format = formatOf(body)
+  if ('json' in format) {
+    return sharedTree(JSON.parse(format.json), format.json, body)
+  }
+  const { value, isRich } = inspected(decodeStructured(format.structured))
+  if (isRich) return new CopiedEntry(format.structured, value)
+  return new SharedEntry(value, freezeGraph(value) + format.structured.length)
 }
 
 /** For one flight only: the loader's own value, which cannot be copied. */
 export function uncopied (value: unknown): Entry {
-  return new SharedEntry(value, 0)
+  return new UncopiedEntry(value, 0)
 }
 
-function shared (value: unknown, serialised: number): Entry {
-  return new SharedEntry(deepFreeze(value), Math.max(serialised, heapSize(value)))
+function sharedTree (value: unknown, text: string, body: Uint8Array): Entry {
+  return new SharedEntry(value, freezeTree(value) + charactersSize(text, body.length - 1))
 }
 
-function copied (bytes: Uint8Array): Entry {
-  return new CopiedEntry(bytes)
+/** A body can be of what no entry is made of: parts too deep, objects that are not what their prototype says. */
+function inspected (value: unknown): { readonly value: unknown, readonly isRich: boolean } {
+  const shape = inspectValue(value, true)
+  if (typeof shape === 'object') throw new UnreadableBodyError(`A body with ${shape.unsupported} in it.`)
+  return { value, isRich: shape === 'rich' }
 }
 
 class SharedEntry implements Entry {
@@ -68,22 +81,46 @@ class SharedEntry implements Entry {
     this.#promise ??= Promise.resolve(this.#value)
     return this.#promise
   }
+
+  copy (): unknown {
+    return structuredClone(this.#value)
+  }
+}
+
+class UncopiedEntry extends SharedEntry {
+  override copy (): unknown {
+    return this.value()
+  }
 }
 
 class CopiedEntry implements Entry {
   readonly size: number
-  readonly #bytes: Uint8Array
+  /** In structured clone's format. */
+  readonly #source: Uint8Array
+  #first: unknown
 
-  constructor (bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.size = bytes.length
+  /** @param first a copy that was made to see that it can be, for the first caller to have */
+  constructor (source: Uint8Array, first?: unknown) {
+    // Memory of its own: a reply of Redis is a slice of the socket's buffer, and would keep the whole of it alive.
+    this.#source = new Uint8Array(source)
+    this.#first = first
+    this.size = MEMORY + source.length
   }
 
   value (): unknown {
-    return decode(this.#bytes)
+    const first = this.#first
+    this.#first = undefined
+    return first === undefined ? decodeStructured(this.#source) : first
   }
 
   promise (): Promise<unknown> {
     return Promise.resolve(this.value())
   }
+
+  copy (): unknown {
+    return this.value()
+  }
 }
+
+/** Measured: the view, the ArrayBuffer, and V8's record of its memory. */
+const MEMORY = 200

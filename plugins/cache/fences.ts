@@ -5,50 +5,72 @@
  * - `broken`: the key was invalidated; not to be kept anywhere
  */
 export interface Fence {
+  readonly key: string
+  readonly holder: 'read' | 'write'
   readonly state: 'intact' | 'gap' | 'broken'
 }
 
 type OpenFence = { -readonly [Key in keyof Fence]: Fence[Key] }
-
-type Holder = 'read' | 'write'
 
 /**
  * Stops a value from being resurrected: whoever has a value to keep takes a fence before it asks for it, an
  * invalidation breaks the fences of its key, and nothing is kept behind a broken one.
  */
 export class Fences {
-  readonly #open = new Map<string, Map<OpenFence, Holder>>()
+  /** A set only where there are several: mostly there is one. */
+  readonly #open = new Map<string, OpenFence | Set<OpenFence>>()
+
+  /** To be closed by `close`. */
+  open (key: string, holder: Fence['holder']): Fence {
+    const fence: OpenFence = { key, holder, state: 'intact' }
+    const others = this.#open.get(key)
+    if (others === undefined) this.#open.set(key, fence)
+    else if (others instanceof Set) others.add(fence)
+    else this.#open.set(key, new Set([others, fence]))
+    return fence
+  }
+
+  close (fence: Fence): void {
+    const standing = this.#open.get(fence.key)
+    if (standing === fence) this.#open.delete(fence.key)
+    else if (standing instanceof Set && standing.delete(fence) && standing.size === 0) this.#open.delete(fence.key)
+  }
 
   /** Holds a fence while `work` is under way. */
-  async hold<T> (key: string, holder: Holder, work: (fence: Fence) => Promise<T>): Promise<T> {
-    const fence: OpenFence = { state: 'intact' }
-    const ofKey = this.#open.get(key) ?? new Map<OpenFence, Holder>()
-    this.#open.set(key, ofKey.set(fence, holder))
+  async hold<T> (key: string, holder: Fence['holder'], work: (fence: Fence) => Promise<T>): Promise<T> {
+    const fence = this.open(key, holder)
     try {
       return await work(fence)
     } finally {
-      ofKey.delete(fence)
-      if (ofKey.size === 0 && this.#open.get(key) === ofKey) this.#open.delete(key)
+      this.close(fence)
     }
   }
 
   /** Something newer has come: whatever began before is void. */
   break (key: string): void {
-    for (const fence of this.#open.get(key)?.keys() ?? []) fence.state = 'broken'
+    for (const fence of this.#of(key)) fence.state = 'broken'
     this.#open.delete(key)
+  }
+
+  breakAll (): void {
+    for (const key of this.#open.keys()) this.break(key)
   }
 
   /** Only what was read, and so may be old. A write that began since brings something newer still. */
   breakReads (key: string): void {
-    for (const [fence, holder] of this.#open.get(key) ?? []) {
-      if (holder === 'read') fence.state = 'broken'
-    }
+    for (const fence of this.#of(key)) if (fence.holder === 'read') fence.state = 'broken'
   }
 
   /** Any key may have been invalidated unheard. */
   gap (): void {
-    for (const ofKey of this.#open.values()) {
-      for (const fence of ofKey.keys()) if (fence.state === 'intact') fence.state = 'gap'
+    for (const key of this.#open.keys()) {
+      for (const fence of this.#of(key)) if (fence.state === 'intact') fence.state = 'gap'
     }
+  }
+
+  #of (key: string): Iterable<OpenFence> {
+    const standing = this.#open.get(key)
+    if (standing === undefined) return []
+    return standing instanceof Set ? standing : [standing]
   }
 }

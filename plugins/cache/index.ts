@@ -2,41 +2,51 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
-import { custom, duration, LONGEST_TIMER, nested, orFalse, resolveOptions, size, string } from '../shared/options.js'
+import { custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
-import type { Cache } from './api.js'
-import { LONGEST_TTL, TieredCache } from './cache.js'
+import type { Cache, CacheDefaults } from './api.js'
+import { COMPRESS_ABOVE } from './body.js'
+import { TieredCache } from './cache.js'
 import { Coherence } from './coherence.js'
 import type { Entry } from './entry.js'
 import { OptionError } from './errors.js'
-import { redisKey } from './keys.js'
+import { redisKey, redisTagKeys } from './keys.js'
+import { Messages } from './messages.js'
+import { defaultOptions, defaultSettings } from './settings.js'
 
-export type { Cache, CacheEntryOptions, CacheStats, Load, LoadContext, WriteResult } from './api.js'
+export type {
+  Cache, CacheDefaults, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, LoadContext, LoadedMany, LoadMany, Resource, ResourceOptions, SettleOption, WriteResult
+} from './api.js'
 export type { Duration, RedisClient, Size }
 
-export interface CacheOptions {
+/** Of the defaults for every call, each call can override its own. */
+export interface CacheOptions extends CacheDefaults {
   /** The Redis tier's client (ioredis 5 or 6, `Redis` or `Cluster`); `false`: memory only. Default: `app.redis`, where there is one. */
   redis?: RedisClient | false
   /** The memory tier's bound in bytes, default `'64mb'`; `false`: Redis only. */
   memory?: { maxBytes?: Size } | false
-  /** How long a value is given out where the call does not say. Default `'1m'`. */
-  ttl?: Duration
   /** What all keys in Redis stand under: one for each app, the same in all its processes. Default `'headroom'`. */
   prefix?: string
   /** How long one Redis command may take before the cache goes on without. Default `'100ms'`. */
   commandTimeout?: Duration
   /**
-   * The longest that a load takes. Redis remembers a delete this long, and the value of a load that took
-   * longer is given out but not kept there. Default `'1m'`.
+   * The longest that a load takes. Then its signal aborts, who asks from then on starts another, and what it brings is given
+   * to those who wait, and not kept in Redis, which remembers a delete this long. Default `'1m'`.
    */
   longestLoad?: Duration
+  /** Callers that may wait for one key; the next ones fail with `FST_HEADROOM_CACHE_BUSY` (503). Default 10,000. */
+  maxWaiters?: number
+  /** Size above which a value is compressed for Redis; `false`: never. Default `'64kb'`. */
+  compressAbove?: Size | false
   /** The decorator's name, where `cache` is taken. */
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
   now?: () => number
+  /** From 0 up to, not including, 1. Default `Math.random`. */
+  random?: () => number
 }
 
 declare module 'fastify' {
@@ -48,13 +58,16 @@ declare module 'fastify' {
 const OPTIONS = {
   redis: orFalse(custom('a connected ioredis client', isRedisClient)),
   memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
-  ttl: duration(60_000, { max: LONGEST_TTL }),
+  ...defaultOptions,
   // Braces would put every key of the app into one Cluster slot; with a colon, two prefixes could share a key.
   prefix: string('headroom', { pattern: /^[^{}:\s]+$/, expected: 'a non-empty string without spaces, braces and colons' }),
   commandTimeout: duration(100, { min: 1, max: LONGEST_TIMER }),
-  longestLoad: duration(60_000, { min: 1, max: LONGEST_TTL }),
+  longestLoad: duration(60_000, { min: 1, max: LONGEST_TIMER }),
+  maxWaiters: number(10_000, { min: 1, max: 1e9 }),
+  compressAbove: orFalse(size(COMPRESS_ABOVE, { min: 1 })),
   decorateAs: string('cache'),
-  now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')
+  now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
+  random: custom('a function that returns a number from 0 up to 1', (value): value is () => number => typeof value === 'function')
 }
 
 /** Milliseconds between two lines about the same trouble. */
@@ -62,28 +75,36 @@ const LOG_INTERVAL = 10_000
 
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const { prefix, commandTimeout, longestLoad, now = Date.now } = options
+  const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, now = Date.now, random = Math.random } = options
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
+  const messages = new Messages()
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
   const lastSaid = { redis: -Infinity, unsupported: -Infinity, deaf: -Infinity }
 
   const tiered = new TieredCache({
-    memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, now }),
+    memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, sizeOf: ({ size }) => size, now }),
     redis: client === false
       ? undefined
       : new RedisTier({
         commands: new RedisCommands({ client, timeout: commandTimeout }),
         channel,
         keyOf: (key) => redisKey(prefix, key),
-        // A load reads, loads and writes: the two commands take their time too.
-        memoryOfDeletes: longestLoad + 2 * commandTimeout
+        tagKeyOf: redisTagKeys(prefix),
+        messageFor: (key) => messages.ofKey(key),
+        // A load reads, establishes its tags, loads and writes: the commands take their time too.
+        memoryOfDeletes: longestLoad + 3 * commandTimeout,
+        now
       }),
-    ttl: options.ttl,
+    messages,
+    defaults: defaultSettings(options),
     longestLoad,
+    maxWaiters,
+    compressAbove: compressAbove === false ? Infinity : compressAbove,
     now,
+    random,
     onRedisError: (error) => { seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
     onUnsupported: (part) => { seldom('unsupported', () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })
@@ -97,14 +118,18 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     const coherence = new Coherence({
       client,
       channel,
-      onInvalidate: (key) => { tiered.forget(key) },
-      onGap: () => { tiered.forgetAll() },
+      messages,
+      onMessage: (message) => {
+        if ('key' in message) tiered.tiers.forget(message.key)
+        else tiered.tiers.forgetTags(message.tags)
+      },
+      onGap: () => { tiered.tiers.forgetAll() },
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
-    tiered.follow(coherence)
+    tiered.tiers.follow(coherence)
     app.addHook('onClose', async () => {
       coherence.close()
-      tiered.close()
+      tiered.tiers.close()
     })
   }
 

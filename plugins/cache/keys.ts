@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
 
 const LONGEST = 256
 
@@ -10,8 +11,22 @@ export function redisKey (prefix: string, key: string): string {
   return `${prefix}:cache:${encode(key)}`
 }
 
+/** Where the generation of a tag stands. A prefix holds no colon, so no key of a value is the same. */
+export function redisTagKeys (prefix: string): (tag: string) => string {
+  const own = new Map([EVERYTHING, ANY_TAG].map((tag) => [tag, redisTagKey(prefix, tag)]))
+  return (tag) => own.get(tag) ?? redisTagKey(prefix, tag)
+}
+
+function redisTagKey (prefix: string, tag: string): string {
+  return `${prefix}:cache-tag:${encode(tag)}`
+}
+
+/** Visible ASCII without the characters that are encoded: what most keys are made of. */
+const PLAIN = new RegExp(`^[!"$&-z|~]{1,${LONGEST}}$`)
+
 function encode (key: string): string {
-  const encoded = key.replace(/[%{}#]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
+  if (PLAIN.test(key)) return key
+  const encoded = key.replace(/[\0%{}#]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
   // Lone surrogates all become U+FFFD in UTF-8: two such keys would share an entry.
   return key.isWellFormed() && Buffer.byteLength(encoded) <= LONGEST ? encoded : `#${digest(key)}`
 }

@@ -1,26 +1,34 @@
-/** One run at a time for each key: who asks while it runs shares its outcome, value or error. */
-export class SingleFlight<T> {
-  readonly #flights = new Map<string, Promise<T>>()
+/** What is on its way, one for each key. */
+export interface Keyed {
+  readonly key: string
+}
+
+/** One run at a time for each key: who asks while it is on its way joins it. */
+export class SingleFlight<Flight extends Keyed> {
+  readonly #flights = new Map<string, Flight>()
 
   /** The flight under way, if any. */
-  get (key: string): Promise<T> | undefined {
+  get (key: string): Flight | undefined {
     return this.#flights.get(key)
   }
 
-  start (key: string, run: () => Promise<T>): Promise<T> {
-    const flight = run()
-    this.#flights.set(key, flight)
-    const land = (): void => {
-      // Owner-checked: after a `forget`, a younger flight may stand under this key.
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
-    }
-    flight.then(land, land)
+  depart (flight: Flight): Flight {
+    this.#flights.set(flight.key, flight)
     return flight
+  }
+
+  /** Owner-checked: after a `forget`, a younger flight may stand under this key. */
+  land (flight: Flight): void {
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
   }
 
   /** Later callers start anew: what the flight brings may be older than what they must see. */
   forget (key: string): void {
     this.#flights.delete(key)
+  }
+
+  forgetWhere (outdated: (flight: Flight) => boolean): void {
+    for (const flight of this.#flights.values()) if (outdated(flight)) this.#flights.delete(flight.key)
   }
 
   forgetAll (): void {

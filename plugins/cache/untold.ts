@@ -1,4 +1,4 @@
-/** More than these, and the oldest are forgotten: memory is bounded, and an outage is not. */
+/** More than these are not remembered one by one: memory is bounded, and an outage is not. */
 const MOST = 100_000
 
 /** Told at once, when Redis is known to answer again. */
@@ -8,40 +8,50 @@ const BATCH = 100
 const RETRY_INTERVAL = 500
 
 /**
- * Keys whose write or delete Redis could not be told. What stands there under them is too old for this process to give
- * out. They are told again, as deletes, until Redis has heard of all of them.
+ * Keys, or tags, of which Redis could not be told that what it has is void. What stands there under them is too old for
+ * this process to give out. They are told again until Redis has heard of all of them.
  */
-export class UntoldKeys {
-  readonly #keys = new Map<string, symbol>()
-  readonly #tellAgain: (key: string) => Promise<boolean>
+export class Untold {
+  readonly #names = new Map<string, symbol>()
+  readonly #tellAgain: (name: string) => Promise<boolean>
+  readonly #onFull: () => void
   #retry: NodeJS.Timeout | undefined
   #closed = false
 
-  /** @param tellAgain resolves whether Redis was told that the key is deleted; adds the key again when not */
-  constructor (tellAgain: (key: string) => Promise<boolean>) {
+  /**
+   * @param tellAgain resolves whether Redis was told; adds the name again when not
+   * @param onFull all names are forgotten: from now on, all that Redis has is too old
+   */
+  constructor (tellAgain: (name: string) => Promise<boolean>, onFull: () => void) {
     this.#tellAgain = tellAgain
+    this.#onFull = onFull
   }
 
-  add (key: string): void {
-    this.#keys.delete(key)
-    this.#keys.set(key, Symbol(key))
-    if (this.#keys.size > MOST) this.#keys.delete(this.#keys.keys().next().value!)
+  add (names: readonly string[]): void {
+    for (const name of names) {
+      this.#names.delete(name)
+      this.#names.set(name, Symbol(name))
+    }
+    if (this.#names.size > MOST) {
+      this.#names.clear()
+      this.#onFull()
+    }
     this.#schedule()
   }
 
-  has (key: string): boolean {
-    return this.#keys.has(key)
+  has (name: string): boolean {
+    return this.#names.has(name)
   }
 
   get size (): number {
-    return this.#keys.size
+    return this.#names.size
   }
 
-  /** Strikes the key off when `tell` resolves true, unless it was added once more meanwhile. */
-  async track (key: string, tell: () => Promise<boolean>): Promise<boolean> {
-    const entry = this.#keys.get(key)
+  /** Strikes the names off when `tell` resolves true, but for those that were added once more meanwhile. */
+  async track (names: readonly string[], tell: () => Promise<boolean>): Promise<boolean> {
+    const entries = names.map((name) => this.#names.get(name))
     const told = await tell()
-    if (told && this.#keys.get(key) === entry) this.#keys.delete(key)
+    if (told) names.forEach((name, index) => { if (this.#names.get(name) === entries[index]) this.#names.delete(name) })
     return told
   }
 
@@ -51,7 +61,7 @@ export class UntoldKeys {
   }
 
   #schedule (): void {
-    if (this.#retry !== undefined || this.#closed || this.#keys.size === 0) return
+    if (this.#retry !== undefined || this.#closed || this.#names.size === 0) return
     this.#retry = setTimeout(() => {
       void this.#tellAll().finally(() => {
         this.#retry = undefined
@@ -63,8 +73,8 @@ export class UntoldKeys {
   /** One alone at first: with the breaker open it is the probe, and all others would be refused. */
   async #tellAll (): Promise<void> {
     let batch = 1
-    for (let keys = [...this.#keys.keys()]; keys.length > 0; batch = BATCH) {
-      const told = await Promise.all(keys.splice(0, batch).map((key) => this.#tellAgain(key)))
+    for (let names = [...this.#names.keys()]; names.length > 0; batch = BATCH) {
+      const told = await Promise.all(names.splice(0, batch).map((name) => this.#tellAgain(name)))
       if (told.includes(false)) return
     }
   }

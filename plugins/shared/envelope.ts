@@ -1,8 +1,9 @@
 import { randomFillSync } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import type { Held, TagGeneration } from './tier.js'
 
 /**
- * What stands in Redis under a key: a header, then the entry's bytes.
+ * What stands in Redis under a key: a header, the tags, then the value's bytes. Numbers are big-endian.
  *
  * | offset | length | what |
  * |---|---|---|
@@ -11,54 +12,74 @@ import { crc32 } from 'node:zlib'
  * | 2 | 1 | kind: 0 a value, 1 a tombstone |
  * | 3 | 1 | zero |
  * | 4 | 8 | token, random, new with every write |
- * | 12 | 8 | expiry, wall-clock milliseconds, float64 big-endian |
- * | 20 | 8 | lifetime when written, milliseconds, float64 big-endian |
- * | 28 | 4 | CRC-32 of all the other bytes, big-endian |
- * | 32 | … | the entry's bytes (none in a tombstone) |
+ * | 12 | 8 | end of freshness, wall-clock milliseconds, float64 |
+ * | 20 | 8 | time of freshness when written, milliseconds, float64 |
+ * | 28 | 8 | time after that for which it is kept, stale, milliseconds, float64 |
+ * | 36 | 4 | time that its load took, milliseconds, float32 |
+ * | 40 | 4 | length of the tags |
+ * | 44 | … | the tags: each its length in two bytes, its UTF-8, then 11 characters of its generation |
+ * | … | … | the value's bytes (none in a tombstone) |
+ * | … | 4 | CRC-32 of all the bytes before it |
  *
  * The first twelve bytes are the state's stamp: whoever read them can later ask Redis to write only if they are still there.
  */
 export const STAMP_BYTES = 12
-const EXPIRY = 12
-const LIFETIME = 20
-const CHECKSUM = 28
-const HEADER_BYTES = 32
+const FRESH_UNTIL = 12
+const FRESH_FOR = 20
+const STALE_FOR = 28
+const LOAD_TIME = 36
+const TAGS_LENGTH = 40
+const HEADER_BYTES = 44
+const CHECKSUM_BYTES = 4
 const MAGIC = 0x48
-const VERSION = 1
+const VERSION = 2
 const VALUE = 0
 const TOMBSTONE = 1
 
-export interface Lifetime {
-  /** Milliseconds from the writing on. */
-  ttl: number
-  /** The writer's wall clock, milliseconds. */
-  expiresAt: number
-}
+/** Characters of a tag's generation: 64 random bits in base64url. */
+export const GENERATION_LENGTH = 11
 
-export function sealValue (bytes: Uint8Array, lifetime: Lifetime): Buffer {
-  return seal(VALUE, bytes, lifetime)
+/** The longest tag, in bytes of UTF-8. */
+export const LONGEST_TAG = 1_024
+
+/** @param now the writer's wall clock, milliseconds */
+export function sealValue (held: Held<Uint8Array>, now: number): Buffer {
+  return seal(VALUE, held, now)
 }
 
 /** Left behind by a delete, so that a load that began before it cannot write its older value. */
 export function sealTombstone (): Buffer {
-  return seal(TOMBSTONE, new Uint8Array(), { ttl: 0, expiresAt: 0 })
+  return seal(TOMBSTONE, NOTHING, 0)
 }
 
+const NOTHING: Held<Uint8Array> = { value: new Uint8Array(), freshUntil: 0, keptUntil: 0, loadTime: 0, tags: [] }
+
 export type Opened =
-  | { readonly kind: 'value', readonly bytes: Buffer } & Readonly<Lifetime>
+  | { readonly kind: 'value', readonly held: Held<Buffer> }
   | { readonly kind: 'tombstone' }
   /** Not ours, damaged, or of another version: to be treated as a miss. */
   | { readonly kind: 'unreadable' }
 
-export function open (envelope: Buffer): Opened {
-  if (envelope.length < HEADER_BYTES || envelope[0] !== MAGIC || envelope[1] !== VERSION) return { kind: 'unreadable' }
+const UNREADABLE: Opened = { kind: 'unreadable' }
+
+/**
+ * @param now the reader's wall clock, milliseconds
+ * @returns times by the reader's clock: not later than the writer said, and not longer from now on than it meant
+ */
+export function open (envelope: Buffer, now: number): Opened {
+  const end = envelope.length - CHECKSUM_BYTES
+  if (end < HEADER_BYTES || envelope[0] !== MAGIC || envelope[1] !== VERSION) return UNREADABLE
   // A flipped bit in a text is another text: only a checksum tells.
-  if (envelope.readUInt32BE(CHECKSUM) !== checksum(envelope)) return { kind: 'unreadable' }
+  if (envelope.readUInt32BE(end) !== crc32(envelope.subarray(0, end))) return UNREADABLE
   if (envelope[2] === TOMBSTONE) return { kind: 'tombstone' }
-  const expiresAt = envelope.readDoubleBE(EXPIRY)
-  const ttl = envelope.readDoubleBE(LIFETIME)
-  if (envelope[2] !== VALUE || !Number.isFinite(expiresAt) || !Number.isFinite(ttl)) return { kind: 'unreadable' }
-  return { kind: 'value', bytes: envelope.subarray(HEADER_BYTES), ttl, expiresAt }
+  const freshUntil = Math.min(envelope.readDoubleBE(FRESH_UNTIL), now + envelope.readDoubleBE(FRESH_FOR))
+  const keptUntil = freshUntil + envelope.readDoubleBE(STALE_FOR)
+  const loadTime = envelope.readFloatBE(LOAD_TIME)
+  const bodyAt = HEADER_BYTES + envelope.readUInt32BE(TAGS_LENGTH)
+  if (envelope[2] !== VALUE || !Number.isFinite(keptUntil) || !Number.isFinite(loadTime) || bodyAt > end) return UNREADABLE
+  const tags = openTags(envelope, bodyAt)
+  if (tags === undefined) return UNREADABLE
+  return { kind: 'value', held: { value: envelope.subarray(bodyAt, end), freshUntil, keptUntil, loadTime, tags } }
 }
 
 export function stampOf (envelope: Buffer | null): Buffer {
@@ -68,20 +89,43 @@ export function stampOf (envelope: Buffer | null): Buffer {
 /** The stamp of a key that is not there. */
 export const ABSENT = Buffer.alloc(0)
 
-function seal (kind: number, bytes: Uint8Array, { ttl, expiresAt }: Lifetime): Buffer {
-  const envelope = Buffer.allocUnsafe(HEADER_BYTES + bytes.length)
+function seal (kind: number, { value, freshUntil, keptUntil, loadTime, tags }: Held<Uint8Array>, now: number): Buffer {
+  const sealedTags = sealTags(tags)
+  const end = HEADER_BYTES + sealedTags.length + value.length
+  const envelope = Buffer.allocUnsafe(end + CHECKSUM_BYTES)
   envelope[0] = MAGIC
   envelope[1] = VERSION
   envelope[2] = kind
   envelope[3] = 0
   randomFillSync(envelope, 4, 8)
-  envelope.writeDoubleBE(expiresAt, EXPIRY)
-  envelope.writeDoubleBE(ttl, LIFETIME)
-  envelope.set(bytes, HEADER_BYTES)
-  envelope.writeUInt32BE(checksum(envelope), CHECKSUM)
+  envelope.writeDoubleBE(freshUntil, FRESH_UNTIL)
+  envelope.writeDoubleBE(freshUntil - now, FRESH_FOR)
+  envelope.writeDoubleBE(keptUntil - freshUntil, STALE_FOR)
+  envelope.writeFloatBE(loadTime, LOAD_TIME)
+  envelope.writeUInt32BE(sealedTags.length, TAGS_LENGTH)
+  envelope.set(sealedTags, HEADER_BYTES)
+  envelope.set(value, HEADER_BYTES + sealedTags.length)
+  envelope.writeUInt32BE(crc32(envelope.subarray(0, end)), end)
   return envelope
 }
 
-function checksum (envelope: Buffer): number {
-  return crc32(envelope.subarray(HEADER_BYTES), crc32(envelope.subarray(0, CHECKSUM)))
+function sealTags (tags: readonly TagGeneration[]): Buffer {
+  return Buffer.concat(tags.flatMap(({ tag, generation }) => {
+    const length = Buffer.alloc(2)
+    length.writeUInt16BE(Buffer.byteLength(tag))
+    return [length, Buffer.from(tag), Buffer.from(generation, 'latin1')]
+  }))
+}
+
+function openTags (envelope: Buffer, end: number): TagGeneration[] | undefined {
+  const tags: TagGeneration[] = []
+  for (let at = HEADER_BYTES; at < end;) {
+    if (at + 2 > end) return undefined
+    const generationAt = at + 2 + envelope.readUInt16BE(at)
+    const next = generationAt + GENERATION_LENGTH
+    if (next > end) return undefined
+    tags.push({ tag: envelope.toString('utf8', at + 2, generationAt), generation: envelope.toString('latin1', generationAt, next) })
+    at = next
+  }
+  return tags
 }

@@ -1,40 +1,39 @@
 import { LRUCache } from 'lru-cache'
+import type { Held, Tier } from './tier.js'
 
-export interface MemoryTierOptions {
+export interface MemoryTierOptions<Value> {
   /** The most bytes that the values may take; the least recently used go first. */
   maxBytes: number
+  /** Bytes that a value takes on the heap, about. */
+  sizeOf: (value: Value) => number
   /** Wall clock, milliseconds. */
   now: () => number
 }
 
-interface Kept<Value> {
-  readonly value: Value
-  /** Wall-clock milliseconds from which the entry is no longer given out. */
-  readonly expiresAt: number
-}
-
 /** Values of this process, bounded in bytes. */
-export class MemoryTier<Value> {
-  readonly #entries: LRUCache<string, Kept<Value>>
+export class MemoryTier<Value> implements Tier<Value> {
+  readonly #entries: LRUCache<string, Held<Value>>
+  readonly #sizeOf: (value: Value) => number
   readonly #now: () => number
 
-  constructor ({ maxBytes, now }: MemoryTierOptions) {
+  constructor ({ maxBytes, sizeOf, now }: MemoryTierOptions<Value>) {
     this.#entries = new LRUCache({ maxSize: maxBytes })
+    this.#sizeOf = sizeOf
     this.#now = now
   }
 
-  get (key: string): Value | undefined {
-    const kept = this.#entries.get(key)
-    if (kept === undefined) return undefined
-    if (kept.expiresAt > this.#now()) return kept.value
+  get (key: string): Held<Value> | undefined {
+    const held = this.#entries.get(key)
+    if (held === undefined || held.keptUntil > this.#now()) return held
     this.#entries.delete(key)
     return undefined
   }
 
-  /** @param bytes the value's size; one larger than the whole tier is not kept */
-  set (key: string, value: Value, bytes: number, expiresAt: number): void {
-    // Two bytes a character, and the map's own cost an entry, so that many small values are bounded too.
-    this.#entries.set(key, { value, expiresAt }, { size: bytes + 2 * key.length + ENTRY_OVERHEAD })
+  set (key: string, held: Held<Value>): void {
+    if (held.keptUntil <= this.#now()) return this.delete(key)
+    // Two bytes a character, and what an entry costs by itself, so that many small values are bounded too.
+    const tags = held.tags.length * TAG_OVERHEAD
+    this.#entries.set(key, held, { size: Math.ceil(this.#sizeOf(held.value)) + 2 * key.length + tags + ENTRY_OVERHEAD })
   }
 
   delete (key: string): void {
@@ -56,3 +55,6 @@ export class MemoryTier<Value> {
 
 /** Measured: lru-cache's arrays, the Map's slot, the entry's two objects. */
 const ENTRY_OVERHEAD = 200
+
+/** The pair, and its two strings of some twenty characters. */
+const TAG_OVERHEAD = 120

@@ -88,6 +88,13 @@ export function size<Default extends number | undefined> (fallback: Default, { m
   }
 }
 
+export function number<Default extends number | undefined> (fallback: Default, { min, max }: { min: number, max: number }): Option<number | Default> {
+  return {
+    expected: `a number from ${min} to ${max}`,
+    read: (value) => value === undefined ? fallback : within(min, typeof value === 'number' ? value : undefined, max)
+  }
+}
+
 export function boolean<Default extends boolean | undefined> (fallback: Default): Option<boolean | Default> {
   return {
     expected: 'true or false',
@@ -120,7 +127,8 @@ export function nested<Table extends OptionTable> (table: Table, OptionError: Op
 }
 
 function within (min: number, value: number | undefined, max = Infinity): number | typeof INVALID {
-  return value === undefined || value < min || value > max ? INVALID : value
+  // NaN is within nothing.
+  return value !== undefined && value >= min && value <= max ? value : INVALID
 }
 
 function suggestion (key: string, keys: readonly string[]): string {

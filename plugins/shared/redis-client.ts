@@ -4,6 +4,7 @@ export interface RedisClient {
   /** True of a client of Redis Cluster. */
   readonly isCluster?: boolean
   getBuffer (key: string): Promise<Buffer | null>
+  mgetBuffer (...keys: string[]): Promise<Array<Buffer | null>>
   time (): Promise<ReadonlyArray<number | string>>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
@@ -21,7 +22,7 @@ export interface RedisSubscriber {
 export function isRedisClient (value: unknown): value is RedisClient {
   const client = value as Partial<RedisClient> | null | undefined
   return typeof client === 'object' && client !== null && typeof client.status === 'string' &&
-    typeof client.getBuffer === 'function' && typeof client.eval === 'function' && typeof client.duplicate === 'function'
+    typeof client.getBuffer === 'function' && typeof client.mgetBuffer === 'function' && typeof client.eval === 'function' && typeof client.duplicate === 'function'
 }
 
 /**

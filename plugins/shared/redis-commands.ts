@@ -43,6 +43,11 @@ export class RedisCommands {
     return isReady(this.#client) && !this.#breaker.open
   }
 
+  /** Whether the keys of one command must share a slot. */
+  get isCluster (): boolean {
+    return this.#client.isCluster === true
+  }
+
   /** For commands that write nothing: one that runs late does no harm. */
   async read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
     return await this.#attempt(() => send(this.#client))
@@ -54,12 +59,13 @@ export class RedisCommands {
    *
    * @throws LateError when Redis refused it as late
    */
-  async write (script: string, keys: string[], args: Array<string | Buffer | number>): Promise<number> {
+  async write<Result = unknown> (script: string, keys: readonly string[], args: ReadonlyArray<string | Buffer | number>): Promise<Result> {
     const result = await this.#attempt(async () => {
       const deadline = await this.#clock.in(this.#timeout)
-      return Number(await this.#client.eval(script, keys.length, ...keys, ...args, Math.floor(deadline)))
+      return await this.#client.eval(script, keys.length, ...keys, ...args, Math.floor(deadline))
     })
-    if (result !== LATE) return result
+    // Clients can be told to give numbers as strings.
+    if (Number(result) !== LATE) return result as Result
     this.#clock.forget()
     throw new LateError('Redis was asked to write after the deadline')
   }

@@ -1,25 +1,48 @@
-import { ABSENT, open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Lifetime, type Opened } from './envelope.js'
+import { BatchedReads } from './batched-reads.js'
+import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+import { RedisTags } from './redis-tags.js'
+import type { Held, Tier } from './tier.js'
 
 export interface RedisTierOptions {
   commands: RedisCommands
   /** The key in Redis for a key of the cache. */
   keyOf: (key: string) => string
-  /** The pub/sub channel on which a write or a delete is told to the other processes. */
+  /** The key in Redis for the generation of a tag. */
+  tagKeyOf: (tag: string) => string
+  /** The pub/sub channel on which a write, a delete or an invalidation is told to the other processes. */
   channel: string
+  /** What tells the other processes about a key. */
+  messageFor: (key: string) => string
   /** Milliseconds that a delete is remembered: what was read before it must have been written, or dropped, by then. */
   memoryOfDeletes: number
+  /** Wall clock, milliseconds. */
+  now: () => number
 }
 
 const WRITE_IF_UNCHANGED = `${UNLESS_LATE}
-  if redis.call('GETRANGE', KEYS[1], 0, ${STAMP_BYTES - 1}) ~= ARGV[1] then return 0 end
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  return 1
+  local written = {}
+  for i, key in ipairs(KEYS) do
+    local at = 3 * i - 2
+    written[i] = 0
+    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] then
+      redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[at + 2])
+      written[i] = 1
+    end
+  end
+  return written
 `
 const WRITE_AND_TELL = `${UNLESS_LATE}
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
   return 1
+`
+// What stands there now may be newer, or older: nobody is to have either.
+const REPLACE_AND_TELL = `${UNLESS_LATE}
+  local unchanged = redis.call('GETRANGE', KEYS[1], 0, ${STAMP_BYTES - 1}) == ARGV[6]
+  redis.call('SET', KEYS[1], unchanged and ARGV[1] or ARGV[5], 'PX', ARGV[2])
+  redis.call('PUBLISH', ARGV[3], ARGV[4])
+  return unchanged and 1 or 0
 `
 // A Redis that is full takes no tombstone, but it must still lose the value.
 const DELETE_AND_TELL = `${UNLESS_LATE}
@@ -29,14 +52,37 @@ const DELETE_AND_TELL = `${UNLESS_LATE}
   return 1
 `
 
-export type RedisRead = (Opened | { readonly kind: 'absent' }) & { readonly stamp: Buffer }
+/** Bytes, and values, after which a script that writes several is full: Redis does nothing else while it runs. */
+const SCRIPT_BYTES = 2 ** 20
+const SCRIPT_VALUES = 200
+
+export interface RedisRead {
+  readonly opened: Opened | typeof ABSENCE
+  /** Of the state that was read. */
+  readonly stamp: Buffer
+  readonly generations: ReadonlyArray<string | undefined>
+}
+
+const ABSENCE = { kind: 'absent' } as const
+
+export interface ConditionalWrite {
+  readonly key: string
+  /** Of the state that the value was read or loaded after. */
+  readonly stamp: Buffer
+  readonly held: Held<Uint8Array>
+}
 
 /** Values that all processes share. Every method rejects in bounded time rather than wait for Redis. */
-export class RedisTier {
+export class RedisTier implements Tier<Uint8Array> {
+  readonly tags: RedisTags
   readonly #options: RedisTierOptions
+  readonly #reads: BatchedReads
 
   constructor (options: RedisTierOptions) {
+    const { commands, tagKeyOf, channel } = options
     this.#options = options
+    this.#reads = new BatchedReads(commands)
+    this.tags = new RedisTags({ commands, reads: this.#reads, keyOf: tagKeyOf, channel })
   }
 
   /** Whether Redis answers, as far as is known. */
@@ -44,36 +90,89 @@ export class RedisTier {
     return this.#options.commands.available
   }
 
-  /** @returns what stands there, with the stamp to give to `writeIfUnchanged` */
-  async read (key: string): Promise<RedisRead> {
-    const envelope = await this.#options.commands.read((client) => client.getBuffer(this.#options.keyOf(key)))
-    if (envelope === null) return { kind: 'absent', stamp: ABSENT }
-    return { ...open(envelope), stamp: stampOf(envelope) }
+  async get (key: string): Promise<Held<Uint8Array> | undefined> {
+    const { opened } = await this.read(key)
+    return opened.kind === 'value' && opened.held.keptUntil > this.#options.now() ? opened.held : undefined
   }
 
-  /** Writes unless anything was written, or deleted, since the stamp was read. @returns whether it wrote */
-  async writeIfUnchanged (key: string, stamp: Buffer, bytes: Uint8Array, lifetime: Lifetime): Promise<boolean> {
-    const { commands, keyOf } = this.#options
-    return await commands.write(WRITE_IF_UNCHANGED, [keyOf(key)], [stamp, sealValue(bytes, lifetime), this.#retention(lifetime.ttl)]) === 1
+  /**
+   * In one trip with whatever else is read in this turn of the event loop.
+   *
+   * @returns what stands there, with the stamp to give to `writeIfUnchanged`, and the generations of the tags
+   */
+  async read (key: string, tags: readonly string[] = []): Promise<RedisRead> {
+    const { keyOf, now } = this.#options
+    const values = await this.#reads.get([keyOf(key), ...this.tags.keysOf(tags)])
+    const envelope = values[0] ?? null
+    const opened = envelope === null ? ABSENCE : open(envelope, now())
+    return { opened, stamp: stampOf(envelope), generations: this.tags.generationsFrom(tags, values, 1) }
   }
 
-  /** Writes whatever stands there, and publishes `message` in the same step. */
-  async write (key: string, bytes: Uint8Array, lifetime: Lifetime, message: string): Promise<void> {
-    await this.#tell(WRITE_AND_TELL, key, sealValue(bytes, lifetime), this.#retention(lifetime.ttl), message)
+  /**
+   * Writes each unless anything was written, or deleted, under its key since its stamp was read.
+   *
+   * @returns which were written, or why not, in the order given
+   */
+  async writeIfUnchanged (writes: readonly ConditionalWrite[]): Promise<Array<PromiseSettledResult<boolean>>> {
+    const { commands, keyOf, now } = this.#options
+    const sealed = writes.map(({ key, stamp, held }) => ({ key: keyOf(key), stamp, envelope: sealValue(held, now()), retention: this.#retention(held) }))
+    const batches = inBatches(sealed, commands.isCluster ? 0 : SCRIPT_BYTES, ({ envelope }) => Math.max(envelope.length, Math.floor(SCRIPT_BYTES / SCRIPT_VALUES)))
+    const results = await Promise.all(batches.map(async (batch): Promise<Array<PromiseSettledResult<boolean>>> => {
+      try {
+        const args = batch.flatMap(({ stamp, envelope, retention }) => [stamp, envelope, retention])
+        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.map(({ key }) => key), args)
+        return written.map((one) => ({ status: 'fulfilled', value: Number(one) === 1 }))
+      } catch (reason) {
+        return batch.map(() => ({ status: 'rejected', reason }))
+      }
+    }))
+    return results.flat()
   }
 
-  /** Leaves a tombstone, and publishes `message` in the same step. */
-  async delete (key: string, message: string): Promise<void> {
-    await this.#tell(DELETE_AND_TELL, key, sealTombstone(), this.#retention(0), message)
+  /** Writes whatever stands there, and tells the other processes in the same step. */
+  async set (key: string, held: Held<Uint8Array>): Promise<void> {
+    if (held.keptUntil <= this.#options.now()) return await this.delete(key)
+    await this.#tell(WRITE_AND_TELL, key, sealValue(held, this.#options.now()), this.#retention(held))
   }
 
-  async #tell (script: string, key: string, envelope: Buffer, retention: number, message: string): Promise<void> {
-    const { commands, keyOf, channel } = this.#options
-    await commands.write(script, [keyOf(key)], [envelope, retention, channel, message])
+  /**
+   * Writes this if nothing was written, or deleted, since the stamp was read, else leaves a tombstone. Tells the other
+   * processes in the same step. @returns whether it wrote
+   */
+  async replace (key: string, stamp: Buffer, held: Held<Uint8Array>): Promise<boolean> {
+    const envelope = sealValue(held, this.#options.now())
+    return Number(await this.#tell(REPLACE_AND_TELL, key, envelope, this.#retention(held), sealTombstone(), stamp)) === 1
+  }
+
+  /** Leaves a tombstone, and tells the other processes in the same step. */
+  async delete (key: string): Promise<void> {
+    await this.#tell(DELETE_AND_TELL, key, sealTombstone(), this.#retention())
+  }
+
+  async #tell (script: string, key: string, envelope: Buffer, retention: number, ...more: Buffer[]): Promise<unknown> {
+    const { commands, keyOf, channel, messageFor } = this.#options
+    return await commands.write(script, [keyOf(key)], [envelope, retention, channel, messageFor(key), ...more])
   }
 
   /** Longer than the value lives: while an older load may still be running, its stamp must not match an empty key. */
-  #retention (ttl: number): number {
-    return Math.ceil(Math.max(ttl, this.#options.memoryOfDeletes))
+  #retention (held?: Held<Uint8Array>): number {
+    const { now, memoryOfDeletes } = this.#options
+    return Math.ceil(Math.max(held === undefined ? 0 : held.keptUntil - now(), memoryOfDeletes))
   }
+}
+
+/** @returns the items in order, each batch as large as `most` allows, but never empty */
+function inBatches<T> (items: readonly T[], most: number, sizeOf: (item: T) => number): T[][] {
+  const batches: T[][] = []
+  let room = 0
+  for (const item of items) {
+    const size = sizeOf(item)
+    if (batches.length === 0 || size > room || most === 0) {
+      batches.push([])
+      room = most
+    }
+    batches.at(-1)!.push(item)
+    room -= size
+  }
+  return batches
 }

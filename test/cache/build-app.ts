@@ -27,7 +27,7 @@ export async function buildApp (t: Test, options: CacheOptions = {}): Promise<Bu
   const { stream, text } = captureLog()
   const app = fastify({ logger: { stream, level: 'warn' } }) as unknown as FastifyInstance
   t.teardown(() => app.close())
-  await app.register(cache, { ...patient, now: () => clock.milliseconds, ...options })
+  await app.register(cache, { ...patient, now: () => clock.milliseconds, random: () => 0, ...options })
   await app.ready()
   return { app, cache: app.cache, clock, log: () => text().split('\n').filter(Boolean) }
 }

@@ -81,11 +81,11 @@ t.test('what comes over the channel and is no message of ours is ignored', async
   await a.cache.set('a', 1)
   await heardAll(a, b)
   await b.cache.get('a')
-  const junk = ['', 'x', '{', 'null', '5', '{}', '[]', '["x"]', '[1,2]', '["x",5]', '[null,null]', '{"0":"x","1":"a"}', '\ud800', '['.repeat(100_000)]
+  const junk = ['', 'x', '{', 'null', '5', '{}', '[]', '["x"]', '[1,2]', '["x",5]', '[null,null]', '{"0":"x","1":"a"}', '["x","a"]', '["x","key"]', '["x","tags"]', '["x","other","a"]', '["x","key",5]', '\ud800', '['.repeat(100_000)]
   for (const message of junk) await outside.publish(`${prefix}:cache`, message)
   await heardAll(a, b)
   t.ok(await inMemory(b, 'a'), 'nothing was forgotten')
-  await outside.publish(`${prefix}:cache`, '["somebody","a"]')
+  await outside.publish(`${prefix}:cache`, '["somebody","key","a"]')
   await t.resolves(eventually(async () => !await inMemory(b, 'a')), 'and a good one is still heard')
 })
 

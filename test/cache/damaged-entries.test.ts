@@ -2,7 +2,10 @@ import t from 'tap'
 import { randomBytes, randomInt } from 'node:crypto'
 import { serialize } from 'node:v8'
 import type { Redis } from 'ioredis'
+import { STRUCTURED_BODY } from '../../plugins/cache/body.js'
+import { entryOf } from '../../plugins/cache/entry.js'
 import { ABSENT, sealTombstone, sealValue } from '../../plugins/shared/envelope.js'
+import type { TagGeneration } from '../../plugins/shared/tier.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix } from './build-app.js'
 import { damaged } from './damage.js'
@@ -15,9 +18,22 @@ async function redisOnly (t: Parameters<typeof buildApp>[0]) {
   return { ...await buildApp(t, { redis: client, prefix, memory: false }), client, at: (key: string) => `${prefix}:cache:${key}` }
 }
 
+/** An envelope that the cache would take for its own, were it not for what is in it. */
+function sealed (body: Uint8Array, { freshUntil = Date.now() + 60_000, tags = [] as TagGeneration[] } = {}): Buffer {
+  return sealValue({ value: body, freshUntil, keptUntil: freshUntil, loadTime: 0, tags }, Date.now())
+}
+
+function bodyOf (value: unknown): Uint8Array {
+  const own = entryOf(value)
+  if ('unsupported' in own) throw new TypeError(own.unsupported)
+  return own.bytes
+}
+
 t.test('ten thousand damaged entries in Redis are ten thousand misses, and no error', async (t) => {
   const { cache, client, at, log } = await redisOnly(t)
-  const sound = sealValue(serialize({ name: 'Ada', roles: ['admin'], balance: 100 }), { ttl: 60_000, expiresAt: Date.now() + 60_000 })
+  // Written by the cache itself: undamaged, it would be given out.
+  await cache.set('sound', { name: 'Ada', roles: ['admin'], balance: 100 }, { ttl: '1h' })
+  const sound = (await client.getBuffer(at('sound')))!
   let given = 0
   for (let batch = 0; batch < 20; batch++) {
     const pipeline = client.pipeline()
@@ -37,12 +53,12 @@ const foreign: Array<[title: string, put: (client: Redis, key: string) => Promis
   ['a text', (client, key) => client.set(key, 'somebody else\'s text')], ['a short text', (client, key) => client.set(key, 'H')],
   ['an empty text', (client, key) => client.set(key, '')], ['a number', (client, key) => client.set(key, 5)],
   ['a bare serialised value', (client, key) => client.set(key, serialize({ admin: true }))],
-  ['an entry without a value', (client, key) => client.set(key, sealValue(ABSENT, { ttl: 60_000, expiresAt: Date.now() + 60_000 }))],
-  ['an entry that never expires', (client, key) => client.set(key, sealValue(serialize('old'), { ttl: 60_000, expiresAt: NaN }))],
-  ['an entry that has expired', (client, key) => client.set(key, sealValue(serialize('old'), { ttl: 60_000, expiresAt: Date.now() - 60_000 }))],
+  ['an entry without a value', (client, key) => client.set(key, sealed(ABSENT))],
+  ['an entry that never expires', (client, key) => client.set(key, sealed(bodyOf('old'), { freshUntil: NaN }))],
+  ['an entry that has expired', (client, key) => client.set(key, sealed(bodyOf('old'), { freshUntil: Date.now() - 60_000 }))],
   ['a tombstone', (client, key) => client.set(key, sealTombstone())],
   ['an entry of a later version', (client, key) => {
-    const envelope = sealValue(serialize('x'), { ttl: 60_000, expiresAt: Date.now() + 60_000 })
+    const envelope = sealed(bodyOf('x'))
     envelope[1] = 99
     return client.set(key, envelope)
   }]
@@ -64,14 +80,19 @@ for (const [title, put] of foreign) {
   })
 }
 
+/** As the cache writes what JSON cannot hold. */
+function structured (value: unknown): Buffer {
+  return Buffer.concat([Uint8Array.of(STRUCTURED_BODY), serialize(value)])
+}
+
 t.test('a hostile entry of few bytes does not hold up the app', async (t) => {
   const { cache, client, at } = await redisOnly(t)
   const sparse: unknown[] = []
   sparse.length = 2 ** 32 - 1
   let graph: unknown[] = []
   for (let level = 0; level < 60; level++) graph = [graph, graph]
-  await client.set(at('sparse'), sealValue(serialize(sparse), { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
-  await client.set(at('graph'), sealValue(serialize(graph), { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
+  await client.set(at('sparse'), sealed(structured(sparse)))
+  await client.set(at('graph'), sealed(structured(graph)))
   const began = performance.now()
   await cache.get('sparse')
   await cache.get('graph')
@@ -82,8 +103,8 @@ t.test('random bytes as the value of a sound entry are a miss or a value, and ne
   const { cache, client, at } = await redisOnly(t)
   const pipeline = client.pipeline()
   for (let index = 0; index < 1_000; index++) {
-    const bytes = Buffer.concat([serialize(undefined).subarray(0, 2), randomBytes(randomInt(1, 60))])
-    pipeline.set(at(String(index)), sealValue(bytes, { ttl: 60_000, expiresAt: Date.now() + 60_000 }))
+    const bytes = Buffer.concat([structured(undefined).subarray(0, 3), randomBytes(randomInt(1, 60))])
+    pipeline.set(at(String(index)), sealed(bytes))
   }
   await pipeline.exec()
   await t.resolves(Promise.all(Array.from({ length: 1_000 }, (_, index) => cache.get(String(index)))))

@@ -21,7 +21,7 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['a negative ttl', { ttl: -1 }, `cache: options.ttl: expected a duration of zero or more and 36500 days at most ${durations}, got -1`],
   ['a ttl without a unit', { ttl: '60' }, `cache: options.ttl: expected a duration of zero or more and 36500 days at most ${durations}, got "60"`],
   ['a command timeout of zero', { commandTimeout: 0 }, `cache: options.commandTimeout: expected a duration of 1 ms or more and 2147483647 ms at most ${durations}, got 0`],
-  ['a longest load of zero', { longestLoad: 0 }, `cache: options.longestLoad: expected a duration of 1 ms or more and 36500 days at most ${durations}, got 0`],
+  ['a longest load of zero', { longestLoad: 0 }, `cache: options.longestLoad: expected a duration of 1 ms or more and 2147483647 ms at most ${durations}, got 0`],
   ['a URL in place of a Redis client', { redis: 'redis://localhost' }, 'cache: options.redis: expected a connected ioredis client, or false, got "redis://localhost"'],
   ['a client of another package', { redis: { isReady: true, get () {} } }, 'cache: options.redis: expected a connected ioredis client, or false, got an object'],
   ['redis: true', { redis: true }, 'cache: options.redis: expected a connected ioredis client, or false, got true'],

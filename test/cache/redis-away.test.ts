@@ -21,7 +21,7 @@ async function took (work: () => Promise<unknown>): Promise<number> {
 /** What is in Redis under a key: a value, the tombstone that tells of a delete, or nothing. */
 async function standsAt (client: { getBuffer (key: string): Promise<Buffer | null> }, key: string): Promise<string> {
   const envelope = await client.getBuffer(`headroom:cache:${key}`)
-  return envelope === null ? 'nothing' : openEnvelope(envelope).kind
+  return envelope === null ? 'nothing' : openEnvelope(envelope, Date.now()).kind
 }
 
 for (const { version, open } of [

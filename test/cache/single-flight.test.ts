@@ -1,46 +1,38 @@
 import t from 'tap'
 import { SingleFlight } from '../../plugins/cache/single-flight.js'
-import { gate } from '../helpers/gate.js'
+
+function flight (key: string, tags: string[] = []) {
+  return { key, tags }
+}
 
 t.test('who asks while a flight is under way gets that flight, and nobody after it has landed', async (t) => {
-  const flights = new SingleFlight<number>()
-  const held = gate<number>()
+  const flights = new SingleFlight()
   t.equal(flights.get('a'), undefined)
-  const flight = flights.start('a', () => held.pass())
-  t.equal(flights.get('a'), flight)
+  const first = flights.depart(flight('a'))
+  t.equal(flights.get('a'), first)
   t.equal(flights.get('b'), undefined)
-  held.open(1)
-  t.equal(await flight, 1)
-  t.equal(flights.get('a'), undefined)
-})
-
-t.test('a failed flight is gone too, and is no unhandled rejection', async (t) => {
-  const flights = new SingleFlight<number>()
-  await t.rejects(flights.start('a', () => Promise.reject(new Error('no'))), { message: 'no' })
+  flights.land(first)
   t.equal(flights.get('a'), undefined)
 })
 
 t.test('a forgotten flight, when it lands, leaves the younger one under its key alone', async (t) => {
-  const flights = new SingleFlight<string>()
-  const [old, young] = [gate<string>(), gate<string>()]
-  const first = flights.start('a', () => old.pass())
+  const flights = new SingleFlight()
+  const old = flights.depart(flight('a'))
   flights.forget('a')
-  const second = flights.start('a', () => young.pass())
-  old.open('old')
-  await first
-  t.equal(flights.get('a'), second)
-  young.open('young')
-  await second
+  const young = flights.depart(flight('a'))
+  flights.land(old)
+  t.equal(flights.get('a'), young)
+  flights.land(young)
   t.equal(flights.get('a'), undefined)
 })
 
-t.test('all flights can be forgotten at once', async (t) => {
-  const flights = new SingleFlight<number>()
-  const held = gate<number>()
-  const both = [flights.start('a', () => held.pass()), flights.start('b', () => held.pass())]
-  flights.forgetAll()
+t.test('some can be forgotten, or all', async (t) => {
+  const flights = new SingleFlight<ReturnType<typeof flight>>()
+  for (const [key, ...tags] of [['a', 'x'], ['b', 'x', 'y'], ['c']]) flights.depart(flight(key!, tags))
+  flights.forgetWhere(({ tags }) => tags.includes('x'))
   t.equal(flights.get('a'), undefined)
   t.equal(flights.get('b'), undefined)
-  held.open(1)
-  await Promise.all(both)
+  t.not(flights.get('c'), undefined)
+  flights.forgetAll()
+  t.equal(flights.get('c'), undefined)
 })

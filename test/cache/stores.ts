@@ -50,7 +50,7 @@ export function stores ({ url, prefix }: UsedRedis): Store[] {
         const app = fastify() as unknown as FastifyInstance
         t.teardown(() => app.close())
         await app.register(fastifyRedis, { url })
-        await app.register(cache, { ...patient, prefix: freshPrefix(prefix), now: () => clock.milliseconds, ...options })
+        await app.register(cache, { ...patient, prefix: freshPrefix(prefix), now: () => clock.milliseconds, random: () => 0, ...options })
         await app.ready()
         const built = { app, cache: app.cache, clock, log: () => [] }
         await trustsMemory(built)

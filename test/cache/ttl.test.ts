@@ -89,7 +89,7 @@ for (const store of stores(await useRedis(t))) {
 
     t.test('a misspelt option of a call is an error that suggests the right one', async (t) => {
       const { cache } = await store.build(t)
-      const message = 'cache: options.tll: expected one of the keys ttl, got the unknown key "tll"; did you mean "ttl"?'
+      const message = 'cache: options.tll: expected one of the keys ttl, jitter, stale, staleOnError, refreshAhead, negativeTtl, softTimeout, hardTimeout, maxBytes, clone, tags, signal, got the unknown key "tll"; did you mean "ttl"?'
       const options = { tll: 5 } as CacheEntryOptions
       await t.rejects(cache.getOrSet('a', () => 1, options), { code: 'FST_HEADROOM_CACHE_OPTION', message })
       await t.rejects(cache.set('a', 1, options), { code: 'FST_HEADROOM_CACHE_OPTION', message })

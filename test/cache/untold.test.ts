@@ -1,49 +1,53 @@
 import t, { type Test } from 'tap'
-import { UntoldKeys } from '../../plugins/cache/untold.js'
+import { Untold } from '../../plugins/cache/untold.js'
 import { eventually } from '../helpers/eventually.js'
 
-function untoldKeys (t: Test, tellAgain: (key: string) => Promise<boolean> = async () => false): UntoldKeys {
-  const untold = new UntoldKeys(tellAgain)
+function untoldNames (t: Test, tellAgain: (name: string) => Promise<boolean> = async () => false, onFull = () => {}): Untold {
+  const untold = new Untold(tellAgain, onFull)
   t.teardown(() => untold.close())
   return untold
 }
 
 t.test('a key is struck off when Redis was told', async (t) => {
-  const untold = untoldKeys(t)
-  untold.add('a')
-  t.equal(await untold.track('a', async () => false), false)
+  const untold = untoldNames(t)
+  untold.add(['a'])
+  t.equal(await untold.track(['a'], async () => false), false)
   t.equal(untold.has('a'), true)
-  t.equal(await untold.track('a', async () => true), true)
+  t.equal(await untold.track(['a'], async () => true), true)
   t.equal(untold.has('a'), false)
 })
 
 t.test('a key that is added again while Redis is told stays', async (t) => {
-  const untold = untoldKeys(t)
-  untold.add('a')
-  await untold.track('a', async () => {
-    untold.add('a')
+  const untold = untoldNames(t)
+  untold.add(['a'])
+  await untold.track(['a'], async () => {
+    untold.add(['a'])
     return true
   })
   t.equal(untold.has('a'), true)
 })
 
-t.test('at most 100,000 keys are remembered, the newest', async (t) => {
-  const untold = untoldKeys(t)
-  for (let index = 0; index <= 100_000; index++) untold.add(String(index))
+t.test('of more than 100,000 none is remembered, but that all is void', async (t) => {
+  let full = 0
+  const untold = untoldNames(t, undefined, () => { full++ })
+  for (let index = 0; index < 100_000; index++) untold.add([String(index)])
   t.equal(untold.size, 100_000)
-  t.strictSame([untold.has('0'), untold.has('1'), untold.has('100000')], [false, true, true])
+  t.equal(full, 0)
+  untold.add(['one more'])
+  t.equal(full, 1)
+  t.equal(untold.size, 0)
 })
 
 t.test('all are told in the end: one alone until that succeeds, the rest at once', async (t) => {
   const asked: string[][] = []
   let back = false
   let turn: string[] = []
-  const untold: UntoldKeys = untoldKeys(t, (key) => untold.track(key, async () => {
+  const untold: Untold = untoldNames(t, (key) => untold.track([key], async () => {
     if (turn.length === 0) setImmediate(() => { turn = [] })
     if (turn.push(key) === 1) asked.push(turn)
     return back
   }))
-  for (const key of 'abc') untold.add(key)
+  untold.add(['a', 'b', 'c'])
   await eventually(() => asked.length === 2)
   t.strictSame(asked.map((keys) => keys.length), [1, 1], 'nothing more while Redis is away')
   back = true
@@ -53,10 +57,10 @@ t.test('all are told in the end: one alone until that succeeds, the rest at once
 
 t.test('closed, it tells no more', async (t) => {
   let told = 0
-  const untold = untoldKeys(t, async () => { told++; return true })
-  untold.add('a')
+  const untold = untoldNames(t, async () => { told++; return true })
+  untold.add(['a'])
   untold.close()
-  untold.add('b')
+  untold.add(['b'])
   await new Promise((resolve) => { setTimeout(resolve, 700) })
   t.equal(told, 0)
 })

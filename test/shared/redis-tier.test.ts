@@ -1,74 +1,115 @@
-import t from 'tap'
-import { RedisCommands } from '../../plugins/shared/redis-commands.js'
-import { RedisTier } from '../../plugins/shared/redis-tier.js'
-import { connect, freshPrefix } from '../cache/build-app.js'
+import t, { type Test } from 'tap'
+import type { Held } from '../../plugins/shared/tier.js'
+import { altered, connect } from '../cache/build-app.js'
 import { useRedis } from '../helpers/redis.js'
+import { buildRedisTier } from './redis-tier.js'
 
 const redis = await useRedis(t)
-const future = Date.now() + 3_600_000
 
-async function tier (t: Parameters<typeof connect>[0], { memoryOfDeletes = 60_000 } = {}) {
+async function build (t: Test, options: { memoryOfDeletes?: number } = {}) {
   const client = await connect(t, redis.url)
-  const prefix = freshPrefix(redis.prefix)
-  const keyOf = (key: string) => `${prefix}${key}`
-  const commands = new RedisCommands({ client, timeout: 10_000 })
-  return { client, keyOf, tier: new RedisTier({ commands, keyOf, channel: `${prefix}channel`, memoryOfDeletes }) }
+  return { client, ...buildRedisTier({ client, base: redis.prefix, ...options }) }
+}
+
+function held (text: string, fresh = 60_000): Held<Uint8Array> {
+  const freshUntil = Date.now() + fresh
+  return { value: Buffer.from(text), freshUntil, keptUntil: freshUntil, loadTime: 0, tags: [] }
 }
 
 t.test('what is not there, is there, or was deleted is told apart', async (t) => {
-  const { tier: store } = await tier(t)
-  t.equal((await store.read('a')).kind, 'absent')
-  await store.write('a', Buffer.from('bytes'), { ttl: 1_000, expiresAt: future }, 'message')
-  t.match(await store.read('a'), { kind: 'value', bytes: Buffer.from('bytes'), expiresAt: future })
-  await store.delete('a', 'message')
-  t.equal((await store.read('a')).kind, 'tombstone')
+  const { tier } = await build(t)
+  t.equal((await tier.read('a')).opened.kind, 'absent')
+  await tier.set('a', held('bytes'))
+  t.match((await tier.read('a')).opened, { kind: 'value', held: { value: Buffer.from('bytes') } })
+  await tier.delete('a')
+  t.equal((await tier.read('a')).opened.kind, 'tombstone')
 })
 
 t.test('a conditional write happens only on the state that was read', async (t) => {
-  const { tier: store } = await tier(t)
-  const absent = (await store.read('a')).stamp
-  t.equal(await store.writeIfUnchanged('a', absent, Buffer.from('1'), { ttl: 1_000, expiresAt: future }), true)
-  t.equal(await store.writeIfUnchanged('a', absent, Buffer.from('2'), { ttl: 1_000, expiresAt: future }), false)
-  const first = (await store.read('a')).stamp
-  await store.write('a', Buffer.from('1'), { ttl: 1_000, expiresAt: future }, 'm')
-  t.equal(await store.writeIfUnchanged('a', first, Buffer.from('3'), { ttl: 1_000, expiresAt: future }), false, 'the same value written again is another state')
-  const second = (await store.read('a')).stamp
-  t.equal(await store.writeIfUnchanged('a', second, Buffer.from('4'), { ttl: 1_000, expiresAt: future }), true)
-  await store.delete('a', 'm')
-  const deleted = (await store.read('a')).stamp
-  await store.delete('a', 'm')
-  t.equal(await store.writeIfUnchanged('a', deleted, Buffer.from('5'), { ttl: 1_000, expiresAt: future }), false, 'and so is a second delete')
+  const { tier } = await build(t)
+  const write = async (stamp: Buffer, text: string) => (await tier.writeIfUnchanged([{ key: 'a', stamp, held: held(text) }]))[0]
+  const yes = { status: 'fulfilled', value: true }
+  const no = { status: 'fulfilled', value: false }
+  const absent = (await tier.read('a')).stamp
+  t.strictSame(await write(absent, '1'), yes)
+  t.strictSame(await write(absent, '2'), no)
+  const first = (await tier.read('a')).stamp
+  await tier.set('a', held('1'))
+  t.strictSame(await write(first, '3'), no, 'the same value written again is another state')
+  const second = (await tier.read('a')).stamp
+  t.strictSame(await write(second, '4'), yes)
+  await tier.delete('a')
+  const deleted = (await tier.read('a')).stamp
+  await tier.delete('a')
+  t.strictSame(await write(deleted, '5'), no, 'and so is a second delete')
+})
+
+t.test('of many conditional writes each has its own answer, in the order asked', async (t) => {
+  const { tier } = await build(t)
+  const absent = (await tier.read('a')).stamp
+  const keys = Array.from({ length: 1_000 }, (_, index) => String(index))
+  await Promise.all(keys.filter((_, index) => index % 7 === 0).map((key) => tier.set(key, held('newer'))))
+  const results = await tier.writeIfUnchanged(keys.map((key, index) => ({ key, stamp: absent, held: held(index % 100 === 0 ? 'x'.repeat(200_000) : key) })))
+  t.strictSame(results, keys.map((_, index) => ({ status: 'fulfilled', value: index % 7 !== 0 })))
+  t.equal(Buffer.from((await tier.get('1'))!.value).toString(), '1')
+  t.equal(Buffer.from((await tier.get('7'))!.value).toString(), 'newer')
+})
+
+t.test('a replacement is written only on the state that was read, and else nobody has a value', async (t) => {
+  const { tier } = await build(t)
+  const absent = (await tier.read('a')).stamp
+  t.equal(await tier.replace('a', absent, held('1')), true)
+  t.equal(Buffer.from((await tier.get('a'))!.value).toString(), '1')
+  t.equal(await tier.replace('a', absent, held('2')), false)
+  t.equal((await tier.read('a')).opened.kind, 'tombstone')
 })
 
 t.test('whatever is written outlives the longest load, so that no stamp comes true again', async (t) => {
-  const { tier: store, client, keyOf } = await tier(t, { memoryOfDeletes: 60_000 })
+  const { tier, client, keyOf } = await build(t, { memoryOfDeletes: 60_000 })
   const remaining = async (key: string) => await client.pttl(keyOf(key))
-  await store.write('short', Buffer.from('x'), { ttl: 10, expiresAt: future }, 'm')
-  await store.writeIfUnchanged('conditional', Buffer.alloc(0), Buffer.from('x'), { ttl: 10.5, expiresAt: future })
-  await store.delete('deleted', 'm')
-  for (const key of ['short', 'conditional', 'deleted']) {
+  await tier.set('short', held('x', 1_000))
+  await tier.writeIfUnchanged([{ key: 'conditional', stamp: Buffer.alloc(0), held: held('x', 1_000.5) }])
+  await tier.replace('replaced', Buffer.alloc(0), held('x', 1_000))
+  await tier.delete('deleted')
+  for (const key of ['short', 'conditional', 'replaced', 'deleted']) {
     const left = await remaining(key)
     t.ok(left > 50_000 && left <= 70_000, key)
   }
-  await store.write('long', Buffer.from('x'), { ttl: 3_600_000, expiresAt: future }, 'm')
+  await tier.set('long', held('x', 3_600_000))
   t.ok(await remaining('long') > 3_500_000)
 })
 
-t.test('a write and a delete are published, a conditional write is not', async (t) => {
-  const { tier: store, client, keyOf } = await tier(t)
+t.test('a write, a replacement, a delete and an invalidation are published, a conditional write is not', async (t) => {
+  const { tier, client, channel } = await build(t)
   const subscriber = client.duplicate()
   t.teardown(() => subscriber.disconnect())
   const messages: string[] = []
   const last = new Promise<void>((resolve) => {
     subscriber.on('message', (_channel: string, message: string) => {
       messages.push(message)
-      if (message === 'deleted') resolve()
+      if (message === 'invalidated') resolve()
     })
   })
-  await subscriber.subscribe(keyOf('channel'))
-  await store.write('a', Buffer.from('x'), { ttl: 1_000, expiresAt: future }, 'written')
-  await store.writeIfUnchanged('a', (await store.read('a')).stamp, Buffer.from('y'), { ttl: 1_000, expiresAt: future })
-  await store.delete('a', 'deleted')
+  await subscriber.subscribe(channel)
+  await tier.set('a', held('x'))
+  await tier.writeIfUnchanged([{ key: 'a', stamp: (await tier.read('a')).stamp, held: held('y') }])
+  await tier.replace('b', Buffer.alloc(0), held('x'))
+  await tier.delete('c')
+  await tier.tags.invalidate(['x', 'y'], 'invalidated')
   await last
-  t.strictSame(messages, ['written', 'deleted'])
+  t.strictSame(messages, ['message for a', 'message for b', 'message for c', 'invalidated'])
+})
+
+t.test('what is read in one turn of the event loop is one command, and each key in it once', async (t) => {
+  const client = await connect(t, redis.url)
+  const asked: string[][] = []
+  const { tier } = buildRedisTier({ client: altered(client, { mgetBuffer: async (...keys) => { asked.push(keys); return await client.mgetBuffer(...keys) } }), base: redis.prefix })
+  await tier.set('a', held('a'))
+  const reads = await Promise.all([tier.read('a'), tier.read('b'), tier.read('a'), tier.tags.read(['t']), tier.tags.read(['t', 'u'])])
+  t.equal(asked.length, 1)
+  t.equal(asked[0]!.length, 4)
+  t.equal(reads[0].opened.kind, 'value')
+  t.equal(reads[1].opened.kind, 'absent')
+  await Promise.all(Array.from({ length: 450 }, (_, index) => tier.read(String(index))))
+  t.strictSame(asked.slice(1).map((keys) => keys.length), [200, 200, 50])
 })

@@ -1,0 +1,49 @@
+import { describe } from '../shared/options.js'
+import type { Id, LoadMany } from './api.js'
+import type { Entry } from './entry.js'
+import { BatchError, LoadError } from './errors.js'
+import type { Loaded, Loader } from './loads.js'
+
+/** @returns the ids by key, each key once: of `7` and `'7'`, the one that comes first */
+export function uniqueIds<I extends Id> (ids: readonly I[], keys: readonly string[]): Map<string, I> {
+  const idOf = new Map<string, I>()
+  keys.forEach((key, index) => { if (!idOf.has(key)) idOf.set(key, ids[index]!) })
+  return idOf
+}
+
+/** A bulk loader's answers, each matched to its key. @param isMissing whether an answer says that there is none */
+export function batchLoader<T, I extends Id> (
+  idOf: ReadonlyMap<string, I>, keyOf: (id: I) => string, load: LoadMany<T, I>, isMissing: (value: unknown) => boolean
+): Loader {
+  return async (keys, context) => {
+    const answer: unknown = await load(keys.map((key) => idOf.get(key)!), context)
+    if (answer instanceof Map) {
+      // A database may give as a string what was asked for as a number.
+      const byKey = new Map([...answer as Map<Id, unknown>].map(([id, value]) => [keyOf(id as I), value]))
+      return keys.map((key) => loadedFrom(byKey.get(key), isMissing))
+    }
+    if (!Array.isArray(answer)) throw new LoadError(`a bulk load to give a Map by id or an array in the order of the ids, got ${describe(answer)}`)
+    if (answer.length !== keys.length) throw new LoadError(`a bulk load to give an array of ${keys.length}, one for each id, got ${answer.length}`)
+    return Array.from(answer as unknown[], (value) => loadedFrom(value, isMissing))
+  }
+}
+
+function loadedFrom (value: unknown, isMissing: (value: unknown) => boolean): Loaded {
+  return value instanceof Error ? { error: value } : { value, missing: isMissing(value) }
+}
+
+/** The results in the order of `keys`; one that comes twice has its own copy each time, where values are copied. */
+export function resultsOf (keys: readonly string[], results: ReadonlyMap<string, PromiseSettledResult<Entry>>, settle: boolean, clone: boolean): unknown[] {
+  const take = (entry: Entry): unknown => clone ? entry.copy() : entry.value()
+  const inOrder = keys.map((key) => results.get(key)!)
+  if (settle) return inOrder.map((result) => result.status === 'fulfilled' ? { status: 'fulfilled', value: take(result.value) } : result)
+  const failures = inOrder.filter((result) => result.status === 'rejected')
+  if (failures.length > 0) throw failureOf(failures.map(({ reason }): unknown => reason), keys.length)
+  return inOrder.map((result) => take((result as PromiseFulfilledResult<Entry>).value))
+}
+
+function failureOf (reasons: readonly unknown[], asked: number): unknown {
+  // A load that threw failed all of its ids with one error: that says more than a list of it.
+  if (reasons.every((reason) => reason === reasons[0])) return reasons[0]
+  return Object.assign(new BatchError(reasons.length, asked), { errors: reasons })
+}

@@ -1,0 +1,42 @@
+export interface LifetimeOptions {
+  /** Milliseconds that the value is fresh. */
+  readonly ttl: number
+  /** The share of the ttl, from 0 to 1, by which it may be shortened at random. */
+  readonly jitter: number
+  /** Milliseconds after that for which it may be given out while it is loaded anew. */
+  readonly stale: number
+  /** Milliseconds after that for which it may be given out when loading it anew fails. */
+  readonly staleOnError: number
+}
+
+/** Wall-clock milliseconds. */
+export interface Lifetime {
+  readonly freshUntil: number
+  /** Until when it is kept for those who accept it stale. */
+  readonly keptUntil: number
+}
+
+/**
+ * From when a value is fresh and kept until when. Jitter only shortens, so that values kept at once do not all end at
+ * once, and none is given out as fresh for longer than its ttl.
+ *
+ * @param random as `Math.random`
+ */
+export function lifetime ({ ttl, jitter, stale, staleOnError }: LifetimeOptions, now: number, random: () => number): Lifetime {
+  const freshUntil = now + ttl * (1 - jitter * random())
+  return { freshUntil, keptUntil: freshUntil + Math.max(stale, staleOnError) }
+}
+
+/**
+ * XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015): whether to load
+ * a fresh value anew already now, the likelier the nearer its end and the longer its load took.
+ *
+ * @param value `freshUntil` in wall-clock milliseconds, `loadTime` in milliseconds
+ * @param beta 1 is optimal for loads whose time does not vary; larger refreshes earlier
+ */
+export function dueEarly ({ freshUntil, loadTime }: { readonly freshUntil: number, readonly loadTime: number }, beta: number, now: number, random: () => number): boolean {
+  const window = beta * loadTime
+  // Beyond this the chance is below one in ten thousand million: no random number is drawn.
+  if (now + window * 23 < freshUntil) return false
+  return now - window * Math.log(1 - random()) >= freshUntil
+}

@@ -1,0 +1,83 @@
+import type { RedisClient } from './redis-client.js'
+import type { RedisCommands } from './redis-commands.js'
+import { withResolvers, type Resolvers } from './with-resolvers.js'
+
+/** Keys of one MGET: enough to share its cost, few enough not to hold up the others on Redis' one thread. */
+const MOST = 200
+
+type Values = ReadonlyArray<Buffer | null>
+
+interface Asked extends Resolvers<Values> {
+  /** Where its keys stand in the batch. */
+  readonly places: readonly number[]
+}
+
+/**
+ * Reads keys. While Redis has nothing to answer, what is asked for goes to it at once, as one MGET, each key once. While it
+ * has, it is gathered for the rest of the turn of the event loop: a command costs the client several times what one more
+ * key in it does. In Cluster, where the keys of a command must share a slot, each goes alone.
+ */
+export class BatchedReads {
+  readonly #commands: RedisCommands
+  /** The keys of the batch that is being gathered, with their places in it. */
+  #places = new Map<string, number>()
+  #asked: Asked[] = []
+  #unanswered = 0
+
+  constructor (commands: RedisCommands) {
+    this.#commands = commands
+  }
+
+  /** @returns the values in the order of `keys`, all read at once but for Cluster, and when there are too many */
+  get (keys: readonly string[]): Promise<Values> {
+    if (this.#asked.length === 0) {
+      if (this.#unanswered === 0) process.nextTick(() => { this.#send() })
+      else setImmediate(() => { this.#send() })
+    }
+    const places = keys.map((key) => this.#placeOf(key))
+    const { promise, resolve, reject } = withResolvers<Values>()
+    this.#asked.push({ promise, resolve, reject, places })
+    if (this.#places.size >= MOST) this.#send()
+    return promise
+  }
+
+  #placeOf (key: string): number {
+    const known = this.#places.get(key)
+    if (known !== undefined) return known
+    const place = this.#places.size
+    this.#places.set(key, place)
+    return place
+  }
+
+  #send (): void {
+    const asked = this.#asked
+    if (asked.length === 0) return
+    const keys = [...this.#places.keys()]
+    this.#places = new Map()
+    this.#asked = []
+    if (this.#commands.isCluster) this.#sendEach(keys, asked)
+    else this.#sendAtOnce(keys, asked)
+  }
+
+  #sendAtOnce (keys: readonly string[], asked: readonly Asked[]): void {
+    this.#unanswered++
+    // The answer to GET is no array, and so costs the client less to read.
+    const send = keys.length > 1 ? (client: RedisClient) => client.mgetBuffer(...keys) : async (client: RedisClient) => [await client.getBuffer(keys[0]!)]
+    this.#commands.read(send).then(
+      (values) => {
+        this.#unanswered--
+        for (const { places, resolve } of asked) resolve(places.map((place) => values[place] ?? null))
+      },
+      (error: unknown) => {
+        this.#unanswered--
+        for (const { reject } of asked) reject(error)
+      }
+    )
+  }
+
+  /** A node that fails takes nothing with it but its own keys. */
+  #sendEach (keys: readonly string[], asked: readonly Asked[]): void {
+    const values = keys.map((key) => this.#commands.read((client) => client.getBuffer(key)))
+    for (const { places, resolve, reject } of asked) Promise.all(places.map((place) => values[place]!)).then(resolve, reject)
+  }
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import type { BatchedReads } from './batched-reads.js'
+import { GENERATION_LENGTH } from './envelope.js'
+import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+
+export interface RedisTagsOptions {
+  commands: RedisCommands
+  reads: BatchedReads
+  /** The key in Redis for a tag's generation. */
+  keyOf: (tag: string) => string
+  /** The pub/sub channel on which an invalidation is told to the other processes. */
+  channel: string
+}
+
+/** The tag of all values: to invalidate it is to clear. */
+export const EVERYTHING = '\0everything'
+
+/**
+ * Invalidated before any other: while its generation stands, so do all of them. By this a loader may name its tags when
+ * it has read already, and still get the generations from before.
+ */
+export const ANY_TAG = '\0any'
+
+// Extended at half its time, so that a tag in use keeps its generation.
+const ESTABLISH = `${UNLESS_LATE}
+  local generations = {}
+  for i, key in ipairs(KEYS) do
+    local generation = redis.call('GET', key)
+    if not generation then
+      generation = ARGV[i + 1]
+      redis.call('SET', key, generation, 'PX', ARGV[1])
+    elseif redis.call('PTTL', key) < ARGV[1] / 2 then
+      redis.call('PEXPIRE', key, ARGV[1])
+    end
+    generations[i] = generation
+  end
+  return generations
+`
+const INVALIDATE = `${UNLESS_LATE}
+  for _, key in ipairs(KEYS) do redis.call('DEL', key) end
+  if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+  return 1
+`
+
+/**
+ * Generations of tags, that all processes share. They are random, and a missing one is made anew: a counter would start
+ * again after a restart and match old values, and clocks run apart. To invalidate a tag is to remove its generation,
+ * which a full Redis can do too, and which does no harm late or twice.
+ */
+export class RedisTags {
+  readonly #options: RedisTagsOptions
+  readonly #last = new Map<string, { readonly bytes: Buffer | null, readonly generation: string | undefined }>()
+
+  constructor (options: RedisTagsOptions) {
+    this.#options = options
+  }
+
+  /** In one trip with whatever else is read in this turn of the event loop. */
+  async read (tags: readonly string[]): Promise<Array<string | undefined>> {
+    const values = await this.#options.reads.get(this.keysOf(tags))
+    return this.generationsFrom(tags, values, 0)
+  }
+
+  /** The generations of the tags among values read by `keysOf`, from place `at` on. */
+  generationsFrom (tags: readonly string[], values: ReadonlyArray<Buffer | null>, at: number): Array<string | undefined> {
+    return tags.map((tag, index) => {
+      const bytes = values[at + index] ?? null
+      // All who read in one batch have the same bytes of these two: they are made a text once.
+      if (tag !== EVERYTHING && tag !== ANY_TAG) return generationFrom(bytes)
+      const last = this.#last.get(tag)
+      if (last !== undefined && last.bytes === bytes) return last.generation
+      const generation = generationFrom(bytes)
+      this.#last.set(tag, { bytes, generation })
+      return generation
+    })
+  }
+
+  /** The keys in Redis, for whoever reads them together with others. */
+  keysOf (tags: readonly string[]): string[] {
+    return tags.map(this.#options.keyOf)
+  }
+
+  /** The generations, made anew where missing. @param lifetime milliseconds; half of it they live at least */
+  async establish (tags: readonly string[], lifetime: number): Promise<string[]> {
+    const { commands } = this.#options
+    const establish = async (some: readonly string[]): Promise<string[]> => {
+      const anew = some.map(() => randomBytes(8).toString('base64url'))
+      return await commands.write<string[]>(ESTABLISH, this.keysOf(some), [Math.ceil(lifetime), ...anew])
+    }
+    // The keys of a script share a slot; tags do not.
+    return commands.isCluster ? (await Promise.all(tags.map((tag) => establish([tag])))).flat() : await establish(tags)
+  }
+
+  /** Voids whatever depends on one of the tags, and publishes `message` in the same step. */
+  async invalidate (tags: readonly string[], message: string): Promise<void> {
+    const { commands, channel } = this.#options
+    const remove = async (some: readonly string[], told: string): Promise<void> => {
+      await commands.write(INVALIDATE, this.keysOf(some), [channel, told])
+    }
+    if (!commands.isCluster) return await remove([ANY_TAG, ...tags], message)
+    await remove([ANY_TAG], '')
+    await Promise.all(tags.map((tag, index) => remove([tag], index === 0 ? message : '')))
+  }
+}
+
+/** What is not a generation of ours equals none. */
+function generationFrom (generation: Buffer | null): string | undefined {
+  return generation?.length === GENERATION_LENGTH ? generation.toString('latin1') : undefined
+}

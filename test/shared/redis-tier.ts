@@ -1,0 +1,16 @@
+import type { RedisClient } from '../../plugins/shared/redis-client.js'
+import { RedisCommands } from '../../plugins/shared/redis-commands.js'
+import { RedisTier } from '../../plugins/shared/redis-tier.js'
+import { freshPrefix } from '../cache/build-app.js'
+
+/** A tier under a prefix of its own, patient with a busy machine. */
+export function buildRedisTier ({ client, base, memoryOfDeletes = 60_000, now = Date.now }: { client: RedisClient, base: string, memoryOfDeletes?: number, now?: () => number }) {
+  const prefix = freshPrefix(base)
+  const keyOf = (key: string) => `${prefix}:key:${encodeURIComponent(key)}`
+  const tagKeyOf = (tag: string) => `${prefix}:tag:${encodeURIComponent(tag)}`
+  const channel = `${prefix}:channel`
+  const tier = new RedisTier({
+    commands: new RedisCommands({ client, timeout: 10_000 }), keyOf, tagKeyOf, channel, messageFor: (key) => `message for ${key}`, memoryOfDeletes, now
+  })
+  return { tier, keyOf, tagKeyOf, channel }
+}
