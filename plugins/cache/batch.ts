@@ -1,7 +1,7 @@
 import { describe } from '../shared/options.js'
 import type { Id, LoadMany } from './api.js'
 import type { Entry } from './entry.js'
-import { BatchError, LoadError } from './errors.js'
+import { BatchError, BusyError, LoadError, ReentryError, TimeoutError } from './errors.js'
 import type { Loaded, Loader } from './loads.js'
 
 /** @returns the ids by key, each key once: of `7` and `'7'`, the one that comes first */
@@ -44,6 +44,10 @@ export function resultsOf (keys: readonly string[], results: ReadonlyMap<string,
 
 function failureOf (reasons: readonly unknown[], asked: number): unknown {
   // A load that threw failed all of its ids with one error: that says more than a list of it.
-  if (reasons.every((reason) => reason === reasons[0])) return reasons[0]
+  if (reasons.every((reason) => reason === reasons[0] || (isOwn(reason) && isOwn(reasons[0]) && reason.code === reasons[0].code))) return reasons[0]
   return Object.assign(new BatchError(reasons.length, asked), { errors: reasons })
+}
+
+function isOwn (error: unknown): error is Error & { code: string } {
+  return error instanceof TimeoutError || error instanceof BusyError || error instanceof ReentryError
 }

@@ -6,11 +6,11 @@ import { batchLoader, resultsOf, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { entryOf } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
-import { dueEarly, lifetime } from './freshness.js'
+import { isFarFromEnd, lifetime } from './freshness.js'
 import type { Kept } from './kept.js'
 import { Loads, single, type Loader } from './loads.js'
 import { createResource } from './resource.js'
-import { checkTag, GET_MANY_TABLE, settingsOf, type Settings } from './settings.js'
+import { checkTag, GET_MANY_TABLE, LASTING_TABLE, settingsOf, type Settings } from './settings.js'
 import { Tiers, type TiersOptions } from './tiers.js'
 
 export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
@@ -28,16 +28,27 @@ export class TieredCache implements Cache {
   readonly #options: TieredCacheOptions
   readonly #loads: Loads
   readonly #resources = new Set<string>()
+  readonly #defaults: Settings
+  readonly #now: () => number
+  /** Whether by default every caller may have the entry's own promise. */
+  readonly #takesShared: boolean
 
   constructor (options: TieredCacheOptions) {
     this.#options = options
+    this.#defaults = options.defaults
+    this.#now = options.now
+    this.#takesShared = !options.defaults.clone && options.defaults.refreshAhead === false
     this.tiers = new Tiers({ ...options, onForgotten: (outdated) => { this.#loads.forget(outdated) } })
     this.#loads = new Loads({ ...options, tiers: this.tiers })
   }
 
+  // A hit in memory takes some hundred nanoseconds: what is done here for each is measured.
   getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T> {
-    const kept = this.tiers.recall(key)
-    if (kept === undefined || !this.#isSimplyFresh(kept, options)) return this.#obtain(key, load, options) as Promise<T>
+    const now = this.#now()
+    const kept = this.tiers.recall(key, now)
+    if (kept === undefined || kept.freshUntil <= now || (options === undefined ? !this.#takesShared : !this.#isSimple(kept, options, now))) {
+      return this.#obtain(key, load, options) as Promise<T>
+    }
     this.tiers.counts.memoryHits++
     return kept.value.promise() as Promise<T>
   }
@@ -45,7 +56,7 @@ export class TieredCache implements Cache {
   async getMany<T, I extends Id> (ids: readonly I[], options: GetManyOptions<T, I> & SettleOption<boolean>): Promise<any> {
     if (!Array.isArray(ids)) throw new OptionError(complaint('ids', 'an array', describe(ids)))
     if (options === undefined) throw new OptionError(complaint('options', 'an object', 'undefined'))
-    const settings = settingsOf(options, this.#options.defaults, 'options', GET_MANY_TABLE)
+    const settings = settingsOf(options, this.#defaults, 'options', GET_MANY_TABLE)
     const { key: keyOf, load, settle = false } = options
     if (keyOf === undefined) throw new OptionError(complaint('options.key', GET_MANY_TABLE.key.expected, 'undefined'))
     checkLoad(load)
@@ -66,7 +77,7 @@ export class TieredCache implements Cache {
 
   async set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult> {
     checkKey(key)
-    const settings = settingsOf(options, this.#options.defaults)
+    const settings = settingsOf(options, this.#defaults, 'options', LASTING_TABLE)
     const own = this.#keepable(value, settings)
     if (own === undefined || settings.ttl === 0) return await this.delete(key)
     return await this.tiers.set(key, own, settings.tags, this.#lifetime(settings))
@@ -89,15 +100,18 @@ export class TieredCache implements Cache {
   resource<T, I extends Id> (name: string, options: ResourceOptions<T, I>): Resource<T, I> {
     if (this.#resources.has(name)) throw new OptionError(`resource: the name ${describe(name)} is taken`)
     const resource = createResource(name, options, {
-      defaults: this.#options.defaults,
+      defaults: this.#defaults,
       getOrSet: (key, settings, loader) => this.#value(key, settings, loader),
+      ask: (key, settings, loader) => this.#loads.ask(key, settings, loader),
       askMany: (keys, settings, loader) => this.#loads.askMany(keys, settings, loader),
-      refresh: async (key, settings, loader) => (await this.#loads.refreshNow(key, settings, loader)).value(),
+      refresh: async (key, settings, loader) => valueOf(await this.#loads.refreshNow(key, settings, loader), settings),
       delete: (key) => this.delete(key),
-      setAfter: (save, key, value, settings) => {
+      setAfter: (save, key, value, settings) => this.tiers.setAfter(key, settings.tags, async () => {
+        // In one turn with the save: the source and the cache are to have the same, whatever the caller goes on to change.
         const own = settings.ttl === 0 ? undefined : this.#keepable(value, settings)
-        return this.tiers.setAfter(save, key, own, settings.tags, () => this.#lifetime(settings))
-      }
+        await save()
+        return own === undefined ? undefined : { own, ...this.#lifetime(settings) }
+      }, settings.ttl + Math.max(settings.stale, settings.staleOnError))
     })
     this.#resources.add(name)
     return resource
@@ -108,19 +122,17 @@ export class TieredCache implements Cache {
   }
 
   /** Whether the entry's own promise is the whole answer. */
-  #isSimplyFresh (kept: Kept, options: CacheEntryOptions | undefined): boolean {
-    const { defaults, now, random } = this.#options
-    if (options?.clone ?? defaults.clone) return false
-    const moment = now()
-    if (kept.freshUntil <= moment) return false
-    const ahead = options?.refreshAhead ?? defaults.refreshAhead
-    return ahead === false || (typeof ahead === 'number' && !dueEarly(kept, ahead, moment, random))
+  #isSimple (kept: Kept, options: CacheEntryOptions, now: number): boolean {
+    if (options.clone ?? this.#defaults.clone) return false
+    const ahead = options.refreshAhead ?? this.#defaults.refreshAhead
+    // Where chance decides, it is asked once, further on.
+    return ahead === false || (typeof ahead === 'number' && isFarFromEnd(kept, ahead, now))
   }
 
   async #obtain (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
     checkKey(key)
     checkLoad(load)
-    const settings = settingsOf(options, this.#options.defaults)
+    const settings = settingsOf(options, this.#defaults)
     return valueOf(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings)
   }
 
@@ -136,7 +148,8 @@ export class TieredCache implements Cache {
       tiers.counts.memoryHits++
       return recalled.value
     }
-    const { kept } = await tiers.fences.hold(key, 'read', (fence) => tiers.find(fence, [], this.#options.defaults.maxBytes))
+    const [found] = await tiers.fences.hold(key, 'read', (fence) => tiers.find([fence], [], this.#defaults.maxBytes))
+    const { kept } = found!
     if (kept !== undefined && this.#isFresh(kept)) {
       tiers.counts.redisHits++
       return kept.value
@@ -146,7 +159,7 @@ export class TieredCache implements Cache {
   }
 
   #isFresh ({ freshUntil }: Kept): boolean {
-    return freshUntil > this.#options.now()
+    return freshUntil > this.#now()
   }
 
   #keepable (value: unknown, settings: Settings): { entry: Entry, bytes: Uint8Array } | undefined {
@@ -154,7 +167,7 @@ export class TieredCache implements Cache {
   }
 
   #lifetime (settings: Settings): ReturnType<typeof lifetime> {
-    return lifetime(settings, this.#options.now(), this.#options.random)
+    return lifetime(settings, this.#now(), this.#options.random)
   }
 }
 

@@ -2,12 +2,13 @@
  * Leave to keep, under a key, what was read, loaded or given before now.
  * - `intact`: to be kept
  * - `gap`: messages may have been missed since; only who knows better may keep it
- * - `broken`: the key was invalidated; not to be kept anywhere
+ * - `late`: it took longer than the longest load; not to be kept anywhere
+ * - `broken`: the key was invalidated; not to be kept anywhere, and what was kept before is outdated
  */
 export interface Fence {
   readonly key: string
   readonly holder: 'read' | 'write'
-  readonly state: 'intact' | 'gap' | 'broken'
+  readonly state: 'intact' | 'gap' | 'late' | 'broken'
 }
 
 type OpenFence = { -readonly [Key in keyof Fence]: Fence[Key] }
@@ -34,6 +35,12 @@ export class Fences {
     const standing = this.#open.get(fence.key)
     if (standing === fence) this.#open.delete(fence.key)
     else if (standing instanceof Set && standing.delete(fence) && standing.size === 0) this.#open.delete(fence.key)
+  }
+
+  /** It has taken too long. */
+  late (fence: Fence): void {
+    if (fence.state !== 'broken') (fence as OpenFence).state = 'late'
+    this.close(fence)
   }
 
   /** Holds a fence while `work` is under way. */

@@ -1,3 +1,4 @@
+import { addAbortCallback, removeAbortCallback } from '../shared/abort-callbacks.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import type { Entry } from './entry.js'
 import { BusyError, TimeoutError } from './errors.js'
@@ -15,19 +16,13 @@ export interface Patience {
   readonly signal: AbortSignal | undefined
 }
 
-export interface FlightOptions {
-  key: string
-  run: LoadRun
-  fence: Fence
-  /** The tags that its caller named. */
-  tags: readonly string[]
-  /** When it began; whoever joins later may have seen an invalidation that it has not. */
-  began: Moment
-  maxWaiters: number
+/** What all flights have in common. */
+export interface FlightRules {
+  readonly maxWaiters: number
   /** Whether a stale value may be given out to a caller that accepts one so old, in milliseconds over its end. */
-  acceptable: (candidate: Kept, over: number) => boolean
+  acceptable (candidate: Kept, fence: Fence, over: number): boolean
   /** A caller was given the candidate. */
-  onOffered: (candidate: Kept) => void
+  onOffered (candidate: Kept): void
 }
 
 /** The outcome is not for this caller: it asks again. */
@@ -35,38 +30,51 @@ export const AGAIN = Symbol('again')
 
 type Outcome = Entry | typeof AGAIN
 
+/** Why the loader of a batch stops: those who waited for the rest have given up, and this one was not its to load. */
+const LANDED = new DOMException('Nobody waits for what is still being loaded', 'AbortError')
+
 /** A caller that waits. */
 class Waiter {
   readonly patience: Patience
   readonly joined: Moment
-  /** On the clock of `performance.now`, milliseconds. */
-  readonly since = performance.now()
+  /** Milliseconds that the caller has waited for other loads already. */
+  readonly waited: number
   /** Whether it came when the run had been aborted already. */
   readonly late: boolean
   readonly outcome = withResolvers<Outcome>()
   soft: NodeJS.Timeout | undefined
   hard: NodeJS.Timeout | undefined
-  readonly #onLeave: (waiter: Waiter) => void
+  readonly #run: LoadRun
+  readonly #among: Set<Waiter>
   readonly #noLongerAwaited: () => void
   readonly #onAbort: (() => void) | undefined
 
   /** @throws ReentryError */
-  constructor (patience: Patience, joined: Moment, run: LoadRun, onLeave: (waiter: Waiter) => void) {
+  constructor (patience: Patience, joined: Moment, waited: number, run: LoadRun, among: Set<Waiter>) {
     const { signal } = patience
     this.patience = patience
     this.joined = joined
+    this.waited = waited
     this.late = run.aborted
-    this.#onLeave = onLeave
+    this.#among = among
     this.#noLongerAwaited = run.awaitedBy(LoadRun.current)
-    const giveUp = run.want(signal)
+    this.#run = run
+    run.want(signal)
     if (signal === undefined) return
     this.#onAbort = () => {
-      giveUp(signal.reason)
+      run.wantNoMore(signal.reason)
       this.fail(signal.reason)
     }
-    signal.addEventListener('abort', this.#onAbort)
+    addAbortCallback(signal, this.#onAbort)
   }
 
+  /** With what its flight brought. */
+  land (outcome: Outcome): void {
+    this.settle(outcome)
+    if (this.patience.signal !== undefined) this.#run.wantNoMore(LANDED)
+  }
+
+  /** With something else; what the flight brings is still to be kept. */
   settle (outcome: Outcome): void {
     this.#leave()
     this.outcome.resolve(outcome)
@@ -78,10 +86,10 @@ class Waiter {
   }
 
   #leave (): void {
-    this.#onLeave(this)
-    clearTimeout(this.soft)
-    clearTimeout(this.hard)
-    if (this.#onAbort !== undefined) this.patience.signal!.removeEventListener('abort', this.#onAbort)
+    this.#among.delete(this)
+    if (this.soft !== undefined) clearTimeout(this.soft)
+    if (this.hard !== undefined) clearTimeout(this.hard)
+    if (this.#onAbort !== undefined) removeAbortCallback(this.patience.signal!, this.#onAbort)
     this.#noLongerAwaited()
   }
 }
@@ -94,22 +102,28 @@ export class Flight {
   readonly key: string
   readonly run: LoadRun
   readonly fence: Fence
+  /** Those that its caller named. */
   readonly tags: readonly string[]
+  /** Whoever joins later may have seen an invalidation that it has not. */
   readonly began: Moment
-  readonly #options: FlightOptions
+  readonly #rules: FlightRules
   readonly #waiters = new Set<Waiter>()
   #candidate: Kept | undefined
   #loading = false
   #landed: ((waiter: Waiter) => void) | undefined
-  readonly #leave = (waiter: Waiter): void => { this.#waiters.delete(waiter) }
 
-  constructor (options: FlightOptions) {
-    this.key = options.key
-    this.run = options.run
-    this.fence = options.fence
-    this.tags = options.tags
-    this.began = options.began
-    this.#options = options
+  constructor (run: LoadRun, fence: Fence, tags: readonly string[], began: Moment, rules: FlightRules) {
+    this.key = fence.key
+    this.run = run
+    this.fence = fence
+    this.tags = tags
+    this.began = began
+    this.#rules = rules
+  }
+
+  /** Whether anybody waits. */
+  get awaited (): boolean {
+    return this.#waiters.size > 0
   }
 
   /** The newest stale value known, for those who accept it. */
@@ -117,12 +131,15 @@ export class Flight {
     return this.#candidate
   }
 
-  /** @throws the signal's reason, BusyError or ReentryError, at once */
-  wait (patience: Patience, joined: Moment): Promise<Outcome> {
+  /**
+   * @param waited milliseconds that the caller has waited for other loads already
+   * @throws the signal's reason, BusyError or ReentryError, at once
+   */
+  wait (patience: Patience, joined: Moment, waited = 0): Promise<Outcome> {
     const { signal } = patience
     signal?.throwIfAborted()
-    if (this.#waiters.size >= this.#options.maxWaiters) throw new BusyError(this.#options.maxWaiters)
-    const waiter = new Waiter(patience, joined, this.run, this.#leave)
+    if (this.#waiters.size >= this.#rules.maxWaiters) throw new BusyError(this.#rules.maxWaiters)
+    const waiter = new Waiter(patience, joined, waited, this.run, this.#waiters)
     this.#waiters.add(waiter)
     if (this.#landed !== undefined) this.#landed(waiter)
     else if (!this.#offerTo(waiter, patience.stale) && this.#loading) this.#arm(waiter)
@@ -136,7 +153,7 @@ export class Flight {
     for (const waiter of this.#waiters) this.#offerTo(waiter, waiter.patience.stale)
   }
 
-  /** The load has begun: from now on it is a matter of patience. */
+  /** The load has begun: from now on it is a matter of patience. Until then it was one of Redis, whose commands have their own time. */
   loading (): void {
     this.#loading = true
     for (const waiter of this.#waiters) this.#arm(waiter)
@@ -144,17 +161,17 @@ export class Flight {
 
   /** @param overtaken whether a tag of the value was invalidated after the flight began: then who joined since asks again */
   land (entry: Entry, overtaken = false): void {
-    this.#settleAll((waiter) => { waiter.settle(overtaken && waiter.joined > this.began ? AGAIN : entry) })
+    this.#settleAll((waiter) => { waiter.land(overtaken && waiter.joined > this.began ? AGAIN : entry) })
   }
 
   /** Whether the candidate may be given out to a caller that accepts one so old, in milliseconds over its end. */
   accepts (candidate: Kept, over: number): boolean {
-    return this.#options.acceptable(candidate, over)
+    return this.#rules.acceptable(candidate, this.fence, over)
   }
 
   /** The candidate instead, for all who accept it at all; the others ask again. */
   landStale (): void {
-    this.#settleAll((waiter) => { if (!this.#offerTo(waiter, waiter.patience.staleOnError)) waiter.settle(AGAIN) })
+    this.#settleAll((waiter) => { if (!this.#offerTo(waiter, atMost(waiter))) waiter.settle(AGAIN) })
   }
 
   fail (error: unknown): void {
@@ -172,14 +189,14 @@ export class Flight {
   #offerTo (waiter: Waiter, accepts: number): boolean {
     const candidate = this.#candidate
     if (candidate === undefined || !this.accepts(candidate, accepts)) return false
-    this.#options.onOffered(candidate)
+    this.#rules.onOffered(candidate)
     waiter.settle(candidate.value)
     return true
   }
 
   #arm (waiter: Waiter): void {
-    const { patience: { softTimeout, hardTimeout }, since } = waiter
-    const left = (timeout: number): number => Math.max(0, timeout - (performance.now() - since))
+    const { patience: { softTimeout, hardTimeout }, waited } = waiter
+    const left = (timeout: number): number => Math.max(0, timeout - waited)
     if (softTimeout !== undefined) waiter.soft = setTimeout(() => { this.#offerTo(waiter, atMost(waiter)) }, left(softTimeout)).unref()
     waiter.hard = setTimeout(() => {
       if (!this.#offerTo(waiter, atMost(waiter))) waiter.fail(new TimeoutError(hardTimeout))

@@ -34,9 +34,11 @@ export function lifetime ({ ttl, jitter, stale, staleOnError }: LifetimeOptions,
  * @param value `freshUntil` in wall-clock milliseconds, `loadTime` in milliseconds
  * @param beta 1 is optimal for loads whose time does not vary; larger refreshes earlier
  */
-export function dueEarly ({ freshUntil, loadTime }: { readonly freshUntil: number, readonly loadTime: number }, beta: number, now: number, random: () => number): boolean {
-  const window = beta * loadTime
-  // Beyond this the chance is below one in ten thousand million: no random number is drawn.
-  if (now + window * 23 < freshUntil) return false
-  return now - window * Math.log(1 - random()) >= freshUntil
+export function dueEarly (value: { readonly freshUntil: number, readonly loadTime: number }, beta: number, now: number, random: () => number): boolean {
+  return !isFarFromEnd(value, beta, now) && now - beta * value.loadTime * Math.log(1 - random()) >= value.freshUntil
+}
+
+/** Whether the chance that `dueEarly` says yes is below one in ten thousand million: no random number need be drawn. */
+export function isFarFromEnd ({ freshUntil, loadTime }: { readonly freshUntil: number, readonly loadTime: number }, beta: number, now: number): boolean {
+  return now + 23 * beta * loadTime < freshUntil
 }

@@ -16,6 +16,10 @@ export class LoadRun {
   #abortion: { reason: unknown } | undefined
   #interested = 0
   #wantedAnyhow = false
+  #abandoned = false
+  #ended = false
+  /** The run within whose loader this one was begun. */
+  readonly #parent = LoadRun.current
 
   constructor (keys: readonly string[]) {
     this.#keys = keys
@@ -38,6 +42,20 @@ export class LoadRun {
     return this.#abortion !== undefined
   }
 
+  /** Whether it was aborted because all who wanted it have given up. */
+  get abandoned (): boolean {
+    return this.#abandoned
+  }
+
+  /** @throws ReentryError when this run, or one within whose loader it was begun, is loading the key */
+  refuse (key: string): void {
+    const path: string[] = [key]
+    for (let run: LoadRun | undefined = this; run !== undefined && !run.#ended; run = run.#parent) {
+      path.unshift(run.#keys[0]!)
+      if (run.#keys.includes(key)) throw new ReentryError(path.join(' → '))
+    }
+  }
+
   abort (reason: unknown): void {
     this.#abortion ??= { reason }
     this.#controller?.abort(reason)
@@ -48,25 +66,23 @@ export class LoadRun {
     try {
       return await storage.run(this, load)
     } finally {
+      this.#ended = true
       // On Node 20 a store in use makes every promise of the process dearer.
       if (--running === 0) storage.disable()
     }
   }
 
-  /**
-   * Somebody wants the outcome; without a signal, to the end.
-   *
-   * @returns to be called when whoever it was has given up, by its signal
-   */
-  want (signal: AbortSignal | undefined): (reason: unknown) => void {
-    if (signal === undefined) {
-      this.#wantedAnyhow = true
-      return nothing
-    }
-    this.#interested++
-    return (reason) => {
-      if (--this.#interested === 0 && !this.#wantedAnyhow) this.abort(reason)
-    }
+  /** Somebody wants the outcome; without a signal, to the end. */
+  want (signal: AbortSignal | undefined): void {
+    if (signal === undefined) this.#wantedAnyhow = true
+    else this.#interested++
+  }
+
+  /** Whoever came with a signal wants it no more: it has given up, or has got what it wanted elsewhere. */
+  wantNoMore (reason: unknown): void {
+    if (--this.#interested > 0 || this.#wantedAnyhow || this.#ended) return
+    this.#abandoned = true
+    this.abort(reason)
   }
 
   /**
@@ -76,7 +92,7 @@ export class LoadRun {
    * @throws ReentryError when this run waits for that one already
    */
   awaitedBy (waiting: LoadRun | undefined): () => void {
-    if (waiting === undefined) return nothing
+    if (waiting === undefined || waiting.#ended) return nothing
     const path = this.#pathTo(waiting)
     if (path !== undefined) throw new ReentryError([waiting, ...path].map((run) => run.#keys[0]).join(' → '))
     const awaited = waiting.#awaited ??= new Map()
@@ -89,12 +105,16 @@ export class LoadRun {
   }
 
   /** The runs from this one to `target`, each waiting for the next; undefined where there are none such. */
-  #pathTo (target: LoadRun, seen = new Set<LoadRun>()): LoadRun[] | undefined {
-    if (this === target) return [this]
-    seen.add(this)
-    for (const next of this.#awaited?.keys() ?? []) {
-      const path = seen.has(next) ? undefined : next.#pathTo(target, seen)
-      if (path !== undefined) return [this, ...path]
+  #pathTo (target: LoadRun): LoadRun[] | undefined {
+    // No recursion: loads may wait for one another thousands deep.
+    const cameFrom = new Map<LoadRun, LoadRun | undefined>([[this, undefined]])
+    for (const run of cameFrom.keys()) {
+      if (run === target) {
+        const path: LoadRun[] = []
+        for (let one: LoadRun | undefined = run; one !== undefined; one = cameFrom.get(one)) path.unshift(one)
+        return path
+      }
+      for (const next of run.#awaited?.keys() ?? []) if (!cameFrom.has(next)) cameFrom.set(next, run)
     }
     return undefined
   }

@@ -2,15 +2,16 @@ import { inSpan } from '../shared/spans.js'
 import type { Load, LoadContext } from './api.js'
 import { loaded as loadedChannel } from './channels.js'
 import { entryOf, uncopied, type Entry } from './entry.js'
-import { AGAIN, Flight } from './flight.js'
+import type { Fence } from './fences.js'
+import { AGAIN, Flight, type FlightRules } from './flight.js'
 import { dueEarly, lifetime } from './freshness.js'
 import type { Kept } from './kept.js'
 import { OwnLoadContext } from './load-context.js'
 import { LoadRun } from './load-run.js'
-import type { Settings } from './settings.js'
+import { missingSettings, type Settings } from './settings.js'
 import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
-import type { Keepable, Outdated, Own, Snapshot, Tiers } from './tiers.js'
+import type { Found, Keepable, Outdated, Own, Snapshot, Tiers } from './tiers.js'
 
 /** What a loader has for one key. */
 export type Loaded =
@@ -42,8 +43,14 @@ interface Missing {
   readonly stamp: Buffer | undefined
 }
 
+/** A value that is still given out, and should be loaded anew. */
+interface Due {
+  readonly key: string
+  readonly kept: Kept
+}
+
 /** What is being loaded: one load a key at a time, shared by all who ask for it. */
-export class Loads {
+export class Loads implements FlightRules {
   readonly counts = { misses: 0, loads: 0, loadErrors: 0, shared: 0, staleServed: 0, unsupported: 0, oversized: 0 }
   readonly #options: LoadsOptions
   readonly #tiers: Tiers
@@ -64,60 +71,80 @@ export class Loads {
   }
 
   async ask (key: string, settings: Settings, loader: Loader): Promise<Entry> {
-    for (;;) {
+    for (let waited = 0; ;) {
       settings.signal?.throwIfAborted()
       const atHand = this.#atHand(key, settings)
       if (atHand !== undefined) {
-        if (atHand.renew) this.#renew([atHand.kept], [key], settings, loader)
+        if (atHand.renew) this.#renew([{ key, kept: atHand.kept }], settings, loader)
         return atHand.kept.value
       }
       const joined = this.#tiers.tags.moment()
-      const outcome = await (this.#join(key) ?? this.#depart([key], settings, loader)[0]!).wait(settings, joined)
+      const since = performance.now()
+      const outcome = await (this.#join(key) ?? this.#depart([key], settings, loader)[0]!).wait(settings, joined, waited)
       if (outcome !== AGAIN) return outcome
+      waited += performance.now() - since
     }
   }
 
   /** The outcome for each key; keys are distinct. */
   async askMany (keys: readonly string[], settings: Settings, loader: Loader): Promise<Map<string, PromiseSettledResult<Entry>>> {
     const results = new Map<string, PromiseSettledResult<Entry>>()
+    const start = performance.now()
+    let waited = 0
     for (let open = keys; open.length > 0;) {
       settings.signal?.throwIfAborted()
       const joined = this.#tiers.tags.moment()
       const waits: Flight[] = []
-      const renewals: Array<{ key: string, kept: Kept }> = []
+      const due: Due[] = []
       const departing: string[] = []
       for (const key of open) {
         const atHand = this.#atHand(key, settings)
         const flight = atHand === undefined ? this.#join(key) : undefined
         if (atHand !== undefined) {
           results.set(key, { status: 'fulfilled', value: atHand.kept.value })
-          if (atHand.renew) renewals.push({ key, kept: atHand.kept })
+          if (atHand.renew) due.push({ key, kept: atHand.kept })
         } else if (flight !== undefined) waits.push(flight)
         else departing.push(key)
       }
-      if (renewals.length > 0) this.#renew(renewals.map(({ kept }) => kept), renewals.map(({ key }) => key), settings, loader)
+      if (due.length > 0) this.#renew(due, settings, loader)
       if (departing.length > 0) waits.push(...this.#depart(departing, settings, loader))
       const again: string[] = []
       await Promise.all(waits.map(async (flight) => {
         try {
-          const outcome = await flight.wait(settings, joined)
+          const outcome = await flight.wait(settings, joined, waited)
           if (outcome === AGAIN) again.push(flight.key)
           else results.set(flight.key, { status: 'fulfilled', value: outcome })
         } catch (reason) {
           results.set(flight.key, { status: 'rejected', reason })
         }
       }))
+      settings.signal?.throwIfAborted()
       open = again
+      waited = performance.now() - start
     }
     return results
   }
 
-  /** Loads now, whatever is kept or on its way: that may be older than the wish. */
+  /** Loads now, whatever is kept or on its way: that may be older than the wish. @throws ReentryError */
   async refreshNow (key: string, settings: Settings, loader: Loader): Promise<Entry> {
+    LoadRun.current?.refuse(key)
     this.#flights.forget(key)
+    this.#tiers.fences.breakReads(key)
     const [flight] = this.#depart([key], settings, loader, [Infinity])
     const outcome = await flight!.wait({ ...settings, stale: -Infinity, staleOnError: -Infinity }, flight!.began)
     return outcome === AGAIN ? await this.refreshNow(key, settings, loader) : outcome
+  }
+
+  get maxWaiters (): number {
+    return this.#options.maxWaiters
+  }
+
+  acceptable (candidate: Kept, fence: Fence, over: number): boolean {
+    return fence.state !== 'broken' && this.#options.now() - candidate.freshUntil < over && !this.#tiers.tags.voids(candidate)
+  }
+
+  onOffered ({ freshUntil }: Kept): void {
+    if (freshUntil <= this.#options.now()) this.counts.staleServed++
   }
 
   /** @returns what can be kept of a value; counts why not */
@@ -139,7 +166,7 @@ export class Loads {
     const over = this.#options.now() - kept.freshUntil
     if (over < 0) {
       this.#tiers.counts.memoryHits++
-      return { kept, renew: this.#isDue(kept, settings) }
+      return { kept, renew: this.#isDue(key, kept, settings) }
     }
     const pausing = this.#throttle.pausing(key)
     if (over >= settings.stale && !(pausing && over < settings.staleOnError)) return undefined
@@ -154,10 +181,10 @@ export class Loads {
   }
 
   /** In the background: nobody waits for it, and none begins beside another. */
-  #renew (current: readonly Kept[], keys: readonly string[], settings: Settings, loader: Loader): void {
-    const idle = keys.flatMap((key, index) => this.#flights.get(key) === undefined ? [{ key, newerThan: current[index]!.freshUntil }] : [])
+  #renew (due: readonly Due[], settings: Settings, loader: Loader): void {
+    const idle = due.filter(({ key }) => this.#flights.get(key) === undefined)
     if (idle.length === 0) return
-    const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, idle.map(({ newerThan }) => newerThan))
+    const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, idle.map(({ kept }) => kept.freshUntil))
     flight!.run.want(undefined)
   }
 
@@ -166,16 +193,8 @@ export class Loads {
     const run = new LoadRun(keys)
     const began = this.#tiers.tags.moment()
     const flights = keys.map((key) => {
-      const flight = this.#flights.depart(new Flight({
-        key,
-        run,
-        began,
-        tags: settings.tags,
-        fence: this.#tiers.fences.open(key, 'read'),
-        maxWaiters: this.#options.maxWaiters,
-        acceptable: (candidate, over) => this.#options.now() - candidate.freshUntil < over && !this.#tiers.tags.voids(candidate),
-        onOffered: ({ freshUntil }) => { if (freshUntil <= this.#options.now()) this.counts.staleServed++ }
-      }))
+      const fence = this.#tiers.fences.open(key, 'read')
+      const flight = this.#flights.depart(new Flight(run, fence, settings.tags, began, this))
       const kept = this.#tiers.recall(key)
       if (kept !== undefined) flight.offer(kept)
       return flight
@@ -188,11 +207,14 @@ export class Loads {
   async #fly (flights: readonly Flight[], run: LoadRun, settings: Settings, loader: Loader, newerThan: readonly number[] | undefined): Promise<void> {
     const began = this.#options.now()
     try {
-      const searches = flights.map((flight, index) => this.#search(flight, settings, loader, newerThan?.[index]))
-      // Mostly there is one, and Promise.all costs as much as the rest of a flight.
-      const searched = searches.length === 1 ? [await searches[0]!] : await Promise.all(searches)
-      const missing = searched.filter((one) => one !== undefined)
-      if (missing.length > 0) await this.#load(missing, run, settings, loader, began)
+      const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
+      const due: Due[] = []
+      const missing: Missing[] = []
+      flights.forEach((flight, index) => {
+        if (!this.#landOn(found[index]!, flight, settings, newerThan?.[index], due)) missing.push({ flight, stamp: found[index]!.stamp })
+      })
+      if (due.length > 0) this.#renew(due, settings, loader)
+      if (missing.length > 0) await this.#load(missing, run, settings, loader, began, newerThan?.[0] === Infinity)
     } catch (error) {
       for (const flight of flights) this.#fail(flight, error)
     } finally {
@@ -203,28 +225,31 @@ export class Loads {
     }
   }
 
-  /** Lands the flight with what Redis has, @returns or what a load needs to know */
-  async #search (flight: Flight, settings: Settings, loader: Loader, newerThan: number | undefined): Promise<Missing | undefined> {
+  /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
+  #landOn ({ kept }: Found, flight: Flight, settings: Settings, newerThan: number | undefined, due: Due[]): boolean {
     const { key } = flight
-    const { kept, stamp } = await this.#tiers.find(flight.fence, settings.tags, settings.maxBytes)
     if (kept !== undefined && kept.freshUntil > Math.max(this.#options.now(), newerThan ?? -Infinity)) {
       this.#tiers.counts.redisHits++
       this.#land(flight, kept.value, [])
-      if (newerThan === undefined && this.#isDue(kept, settings)) this.#renew([kept], [key], settings, loader)
-      return undefined
+      if (newerThan === undefined && this.#isDue(key, kept, settings)) due.push({ key, kept })
+      return true
     }
     if (kept !== undefined) flight.offer(kept)
-    if (newerThan === undefined && flight.candidate !== undefined && this.#throttle.pausing(key) &&
-      flight.accepts(flight.candidate, settings.staleOnError)) {
-      this.#flights.land(flight)
-      flight.landStale()
-      return undefined
-    }
-    return { flight, stamp }
+    const { candidate } = flight
+    if (newerThan !== undefined || candidate === undefined || !this.#throttle.pausing(key)) return false
+    if (!flight.accepts(candidate, Math.max(settings.stale, settings.staleOnError))) return false
+    this.#flights.land(flight)
+    flight.landStale()
+    return true
   }
 
-  async #load (missing: readonly Missing[], run: LoadRun, settings: Settings, loader: Loader, began: number): Promise<void> {
+  /** @param firm whether a value of another process that this one may not overwrite is not to stand either */
+  async #load (missing: readonly Missing[], run: LoadRun, settings: Settings, loader: Loader, began: number, firm: boolean): Promise<void> {
     const { now, random } = this.#options
+    if (run.abandoned && missing.every(({ flight }) => !flight.awaited)) {
+      for (const { flight } of missing) this.#fail(flight, undefined)
+      return
+    }
     this.counts.misses += missing.length
     const snapshot = await this.#tiers.snapshot(settings.tags, settings.ttl + Math.max(settings.stale, settings.staleOnError))
     const flights = missing.map(({ flight }) => flight)
@@ -243,7 +268,7 @@ export class Loads {
       const one = loaded[index]!
       if ('error' in one) {
         this.counts.loadErrors++
-        this.#throttle.failed(flight.key)
+        if (!run.abandoned) this.#throttle.failed(flight.key)
         this.#fail(flight, one.error)
         return
       }
@@ -252,13 +277,13 @@ export class Loads {
       landings.push({ flight, entry: 'unsupported' in made ? uncopied(one.value) : made.entry })
       const own = this.keepable(made, settings)
       // ttl(0) keeps nothing, and not that there is none either.
-      const ttl = one.missing === true && context.ownTtl !== 0 ? settings.negativeTtl : context.ownTtl ?? settings.ttl
-      if (own === undefined || ttl === 0 || tagged === undefined) {
-        if (flight.candidate !== undefined) outdated.push(flight.key)
+      const rules = one.missing === true && context.ownTtl !== 0 ? missingSettings(settings) : { ...settings, ttl: context.ownTtl ?? settings.ttl }
+      if (own === undefined || rules.ttl === 0 || tagged === undefined) {
+        if (flight.candidate !== undefined && flight.fence.state === 'intact') outdated.push(flight.key)
         return
       }
-      const held = { ...lifetime({ ...settings, ttl }, now(), random), value: own.entry, loadTime, tags: tagged.tags }
-      keepables.push({ fence: flight.fence, stamp, held, bytes: own.bytes, began, snapshot: tagged })
+      const held = { ...lifetime(rules, now(), random), value: own.entry, loadTime, tags: tagged.tags }
+      keepables.push({ fence: flight.fence, stamp, held, bytes: own.bytes, began, snapshot: tagged, firm })
     })
     await Promise.all([this.#tiers.keep(keepables), ...outdated.map((key) => this.#tiers.delete(key))])
     const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
@@ -273,7 +298,10 @@ export class Loads {
       loadedChannel.publish(() => ({ key: keys[0]!, keys: keys.length, elapsed: performance.now() - start, ...outcome }))
     }
     const tooLong = setTimeout(() => {
-      for (const flight of flights) this.#flights.land(flight)
+      for (const flight of flights) {
+        this.#flights.land(flight)
+        this.#tiers.fences.late(flight.fence)
+      }
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
     }, this.#options.longestLoad).unref()
     try {
@@ -293,12 +321,12 @@ export class Loads {
     return more.length === 0 ? snapshot : await this.#tiers.withTags(snapshot, more, context.ownTtl ?? settings.ttl)
   }
 
-  #staleOf ({ candidate }: Flight): unknown {
-    return candidate === undefined || this.#tiers.tags.voids(candidate) ? undefined : candidate.value.value()
+  #staleOf ({ candidate, fence }: Flight): unknown {
+    return candidate === undefined || fence.state === 'broken' || this.#tiers.tags.voids(candidate) ? undefined : candidate.value.value()
   }
 
-  #isDue (kept: Kept, { refreshAhead }: Settings): boolean {
-    return refreshAhead !== false && dueEarly(kept, refreshAhead, this.#options.now(), this.#options.random)
+  #isDue (key: string, kept: Kept, { refreshAhead }: Settings): boolean {
+    return refreshAhead !== false && !this.#throttle.pausing(key) && dueEarly(kept, refreshAhead, this.#options.now(), this.#options.random)
   }
 
   /** @param tags of the value; who joined after one of them was invalidated asks again */

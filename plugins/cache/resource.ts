@@ -1,39 +1,33 @@
-import { describe } from '../shared/options.js'
+import { complaint, describe } from '../shared/options.js'
 import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } from './api.js'
 import { batchLoader, resultsOf, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
-import { InOrder } from './in-order.js'
 import type { Loader } from './loads.js'
-import { settingsOf, type Settings } from './settings.js'
+import { Saves } from './saves.js'
+import { missingSettings, RESOURCE_TABLE, settingsOf, type Settings } from './settings.js'
 
 /** What a resource needs of its cache. */
 export interface ResourceBase {
   defaults: Settings
   getOrSet: (key: string, settings: Settings, loader: Loader) => Promise<unknown>
+  ask: (key: string, settings: Settings, loader: Loader) => Promise<Entry>
   askMany: (keys: readonly string[], settings: Settings, loader: Loader) => Promise<Map<string, PromiseSettledResult<Entry>>>
   refresh: (key: string, settings: Settings, loader: Loader) => Promise<unknown>
   delete: (key: string) => Promise<WriteResult>
   setAfter: (save: () => Promise<void>, key: string, value: unknown, settings: Settings) => Promise<WriteResult>
 }
 
-const FUNCTIONS = ['key', 'load', 'loadMany', 'save'] as const
-
 /** @throws OptionError on a wrong name or option */
 export function createResource<T, I extends Id> (name: string, options: ResourceOptions<T, I>, base: ResourceBase): Resource<T, I> {
   const place = `resource ${describe(name)}`
   if (typeof name !== 'string' || !/^[^:]+$/s.test(name)) throw new OptionError(`resource: expected a non-empty name without colon, got ${describe(name)}`)
-  if (typeof options !== 'object' || options === null) throw new OptionError(`${place}: expected an object with its options, got ${describe(options)}`)
-  const { key: ownKey = defaultKey, load, loadMany, save, write, ...rest } = options
-  for (const one of FUNCTIONS) {
-    if (typeof options[one] !== 'function' && (one === 'load' || options[one] !== undefined)) {
-      throw new OptionError(`${place}: ${one}: expected a function, got ${describe(options[one])}`)
-    }
-  }
-  if (write !== undefined && write !== 'through') throw new OptionError(`${place}: write: expected 'through', got ${describe(write)}`)
+  if (options === undefined) throw new OptionError(complaint(place, 'an object', 'undefined'))
+  const settings = settingsOf(options, base.defaults, place, RESOURCE_TABLE)
+  const { key: ownKey = defaultKey, load, loadMany, save, write } = options
+  if (load === undefined) throw new OptionError(complaint(`${place}.load`, RESOURCE_TABLE.load.expected, 'undefined'))
   if ((write === undefined) !== (save === undefined)) throw new OptionError(`${place}: write and save go together: how it is written, and by what`)
-  const settings = settingsOf(rest, base.defaults, place)
-  const inOrder = new InOrder()
+  const saves = new Saves()
 
   const one = (id: I): Loader => async (_keys, context) => [asLoaded(await load(id, context))]
 
@@ -44,14 +38,14 @@ export function createResource<T, I extends Id> (name: string, options: Resource
     async getMany (ids, own) {
       const keys = ids.map(keyOf)
       const idOf = uniqueIds(ids, keys)
-      const results = await base.askMany([...idOf.keys()], withSignal(settings, own), loadMany === undefined ? each(idOf) : batchLoader(idOf, keyOf, loadMany, isMissing))
+      const asked = withSignal(settings, own)
+      const results = loadMany === undefined ? await each(idOf, asked) : await base.askMany([...idOf.keys()], asked, batchLoader(idOf, keyOf, loadMany, isMissing))
       return resultsOf(keys, results, false, settings.clone) as Array<T | undefined>
     },
     async set (id, value) {
       if (save === undefined) throw new OptionError(`${place}: set needs the options write and save`)
       const key = keyOf(id)
-      // One after the other: which of two saves at once the source takes last, nobody could say.
-      return await inOrder.run(key, () => base.setAfter(async () => { await save(id, value) }, key, value, settings))
+      return await saves.run(key, () => base.setAfter(async () => { await save(id, value) }, key, value, isMissing(value) ? missingSettings(settings) : settings))
     },
     delete: async (id) => await base.delete(keyOf(id)),
     refresh: async (id) => await base.refresh(keyOf(id), settings, one(id)) as T
@@ -64,15 +58,12 @@ export function createResource<T, I extends Id> (name: string, options: Resource
     return `${name}:${key}`
   }
 
-  /** A bulk load where the source has none: one load for each, side by side. */
-  function each (idOf: ReadonlyMap<string, I>): Loader {
-    return async (keys, context) => await Promise.all(keys.map(async (key) => {
-      try {
-        return asLoaded(await load(idOf.get(key)!, context))
-      } catch (error) {
-        return { error }
-      }
-    }))
+  /** Where the source has no bulk load: each on its own, side by side. */
+  async function each (idOf: ReadonlyMap<string, I>, asked: Settings): Promise<Map<string, PromiseSettledResult<Entry>>> {
+    const keys = [...idOf.keys()]
+    const results = await Promise.allSettled(keys.map((key) => base.ask(key, asked, one(idOf.get(key)!))))
+    asked.signal?.throwIfAborted()
+    return new Map(keys.map((key, index) => [key, results[index]!]))
   }
 
   function asLoaded (value: T): { value: T, missing: boolean } {

@@ -40,9 +40,14 @@ const DEFAULTS_TABLE = {
   clone: boolean(undefined)
 } satisfies Record<keyof CacheDefaults, Option<unknown>>
 
-const TABLE: Record<keyof CacheEntryOptions, Option<unknown>> = {
+/** Of what outlasts a call, and so has no signal of one. */
+export const LASTING_TABLE = {
   ...DEFAULTS_TABLE,
-  tags: custom('an array of tags', (value): value is string[] => Array.isArray(value)),
+  tags: custom('an array of tags', (value): value is string[] => Array.isArray(value))
+}
+
+const TABLE = {
+  ...LASTING_TABLE,
   signal: custom('an AbortSignal', (value): value is AbortSignal => value instanceof AbortSignal)
 }
 
@@ -54,6 +59,16 @@ export const GET_MANY_TABLE = {
   load: custom('a function that loads the values', isFunction),
   settle: boolean(undefined),
   ...TABLE
+}
+
+/** Those of a resource, of which some are no settings either. */
+export const RESOURCE_TABLE = {
+  key: custom('a function that makes the key for an id', isFunction),
+  load: custom('a function that loads by id', isFunction),
+  loadMany: custom('a function that loads several by id', isFunction),
+  save: custom('a function that saves by id', isFunction),
+  write: custom("'through'", (value): value is 'through' => value === 'through'),
+  ...LASTING_TABLE
 }
 
 /** What rules a call where neither it nor the plugin's options say otherwise. */
@@ -117,6 +132,11 @@ function overlay (given: { readonly [Key in keyof Settings]?: Settings[Key] | un
 function checkedTags (tags: readonly string[] | undefined): readonly string[] | undefined {
   tags?.forEach(checkTag)
   return tags === undefined ? undefined : [...new Set(tags)]
+}
+
+/** Of what does not exist: kept as long as that may be believed, and not stale. */
+export function missingSettings (settings: Settings): Settings {
+  return { ...settings, ttl: settings.negativeTtl, stale: 0, staleOnError: 0 }
 }
 
 /** A ttl that a loader has set. @returns milliseconds */

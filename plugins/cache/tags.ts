@@ -30,9 +30,9 @@ interface Known {
 export class Tags {
   readonly #known: LRUCache<string, Known>
   readonly #invalidated: LRUCache<string, Moment>
-  #moment: Moment = 0
-  /** When a generation last changed, or was forgotten. */
-  #changed: Moment = 0
+  #moment: Moment = 1
+  /** When a generation last changed, or was forgotten. Later than the 0 of what was never compared. */
+  #changed: Moment = 1
   /** A tag may have been invalidated until then without standing in `#invalidated`: that is bounded too. */
   #floor: Moment = 0
 
@@ -65,10 +65,6 @@ export class Tags {
     if (known?.generation !== generation) this.#changed = this.moment()
     if (generation === undefined) this.#known.delete(tag)
     else if (known?.generation !== generation || lastsUntil > known.lastsUntil) this.#learn(tag, generation, lastsUntil, known)
-  }
-
-  isKnown (tag: string, generation: string): boolean {
-    return this.#known.get(tag)?.generation === generation
   }
 
   /** The generation, if it was known at `moment` and stands as far as is known. */

@@ -1,7 +1,7 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
 import { UnavailableError } from '../shared/redis-commands.js'
 import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
-import type { RedisRead, RedisTier } from '../shared/redis-tier.js'
+import type { RedisState, RedisTier } from '../shared/redis-tier.js'
 import type { Held, TagGeneration } from '../shared/tier.js'
 import type { WriteResult } from './api.js'
 import { pack, unpack } from './body.js'
@@ -27,7 +27,7 @@ export interface TiersOptions {
   /** Wall clock, milliseconds. */
   now: () => number
   onRedisError: (error: unknown) => void
-  /** Whoever waits for one of these keys waits for something outdated; undefined: for any key. */
+  /** Whoever waits for one of these waits for something outdated. */
   onForgotten: (outdated: Outdated) => void
 }
 
@@ -39,6 +39,8 @@ export interface Found {
   /** By which to write behind what was read; none where Redis did not answer. */
   readonly stamp?: Buffer
 }
+
+const NOTHING: Found = {}
 
 /** The generations of the tags that a load's value will depend on, from before the load. */
 export interface Snapshot {
@@ -57,6 +59,8 @@ export interface Keepable {
   /** Wall-clock milliseconds before the read that the stamp is from. */
   readonly began: number
   readonly snapshot: Snapshot
+  /** Whether what another process wrote meanwhile, which may be older, is to be deleted. */
+  readonly firm: boolean
 }
 
 /** A value as the cache keeps it, in memory and serialised. */
@@ -101,8 +105,8 @@ export class Tiers {
   }
 
   /** What memory has, fresh or stale, if it can be trusted. */
-  recall (key: string): Kept | undefined {
-    const kept = this.#memory?.get(key) as Kept | undefined
+  recall (key: string, now = this.#options.now()): Kept | undefined {
+    const kept = this.#memory?.get(key, now) as Kept | undefined
     if (kept === undefined || this.tags.voids(kept)) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
     if (this.#coherence?.listening === false && this.#options.redis?.available === true) return undefined
@@ -112,27 +116,45 @@ export class Tiers {
   /**
    * What Redis has, fresh or stale; kept in memory too.
    *
-   * @param named tags that the value is likely to have
-   * @param maxBytes of the value, serialised; a larger one is a miss
+   * @param named tags that the values are likely to have
+   * @param maxBytes of a value, serialised; a larger one is a miss
+   * @returns in the order of the fences
    */
-  async find (fence: Fence, named: readonly string[], maxBytes: number): Promise<Found> {
+  async find (fences: readonly Fence[], named: readonly string[], maxBytes: number): Promise<readonly Found[]> {
     const { redis } = this.#options
-    if (redis === undefined) return {}
-    const { key } = fence
-    // What stands there is older than what this process did. Redis is told now, and not asked.
-    if (this.#untoldKeys.has(key)) {
-      await this.#tellDelete(key)
-      return {}
-    }
+    if (redis === undefined) return fences.map(() => NOTHING)
+    // What stands there is older than what this process did. Redis is told now, and not believed.
+    const untold = new Set(fences.filter(({ key }) => this.#untoldKeys.has(key)))
+    if (untold.size > 0) await Promise.all([...untold].map(({ key }) => this.#tellDelete(key)))
+    if (untold.size === fences.length) return fences.map(() => NOTHING)
     const asked = this.tags.moment()
+    const tags = [EVERYTHING, ...named]
     try {
-      const { opened, stamp, generations } = await redis.read(key, named)
-      if (named.length > 0) this.#learn(named, generations, asked)
-      const kept = this.#keptFrom(opened, fence, named, maxBytes)
-      return { stamp, kept: kept instanceof Promise ? await kept : kept }
+      const { states, generations } = await redis.read(fences.map(({ key }) => key), tags)
+      this.#learn(tags, generations, asked)
+      let later = false
+      const found = fences.map((fence, index): Found | Promise<Found> => {
+        if (untold.has(fence)) return NOTHING
+        const { opened, stamp } = states[index]!
+        const kept = this.#keptFrom(opened, fence, tags, maxBytes)
+        if (!(kept instanceof Promise)) return { stamp, kept }
+        later = true
+        return this.#foundLater(kept, stamp)
+      })
+      return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
     } catch (error) {
       this.#failed(error)
-      return {}
+      return fences.map(() => NOTHING)
+    }
+  }
+
+  /** One that cannot be had takes nothing with it. */
+  async #foundLater (kept: Promise<Kept | undefined>, stamp: Buffer): Promise<Found> {
+    try {
+      return { stamp, kept: await kept }
+    } catch (error) {
+      this.#failed(error)
+      return NOTHING
     }
   }
 
@@ -140,11 +162,10 @@ export class Tiers {
   async snapshot (named: readonly string[], retention: number): Promise<Snapshot> {
     const { redis } = this.#options
     if (redis?.available !== true) return this.#localSnapshot(named)
-    const taken = this.tags.moment()
     const established = await this.#establish([EVERYTHING, ANY_TAG, ...named], retention)
     if (established === undefined) return this.#localSnapshot(named)
-    const [everything, any, ...generations] = established
-    return { taken, any: any!, tags: pairs([EVERYTHING, ...named], [everything!, ...generations]) }
+    const [everything, any, ...tags] = established.tags
+    return { taken: established.taken, any: any!.generation, tags: [everything!, ...tags] }
   }
 
   /**
@@ -170,20 +191,25 @@ export class Tiers {
   async keep (loaded: readonly Keepable[]): Promise<void> {
     const { redis, longestLoad, now } = this.#options
     const forRedis = loaded.filter(({ fence, held, stamp, snapshot, began }) => {
+      // Void already, it would only stand in the place of what was loaded since.
+      if (snapshot.tags.some(({ tag }) => this.tags.invalidatedSince(tag, snapshot.taken))) return false
       if (fence.state === 'intact') this.#memory?.set(fence.key, new Kept(held.value, held))
       // After a gap the stamp decides: Redis knows what this process may have missed.
-      return fence.state !== 'broken' && stamp !== undefined && snapshot.any !== undefined && now() - began <= longestLoad
+      return mayBeKept(fence) && stamp !== undefined && snapshot.any !== undefined && now() - began <= longestLoad
     })
     if (redis === undefined || forRedis.length === 0) return
     const packed = await Promise.all(forRedis.map(async ({ held, bytes }) => ({ ...held, value: await pack(bytes, this.#options.compressAbove) })))
     // While it was compressed, this process may have done something newer.
-    const writes = forRedis.flatMap(({ fence, stamp }, index) => fence.state === 'broken' ? [] : [{ fence, key: fence.key, stamp: stamp!, held: packed[index]! }])
+    const writes = forRedis.flatMap(({ fence, stamp, firm }, index) =>
+      !mayBeKept(fence) ? [] : [{ fence, firm, key: fence.key, stamp: stamp!, held: packed[index]! }])
     const results = await redis.writeIfUnchanged(writes)
-    results.forEach((result, index) => {
-      const { fence } = writes[index]!
+    await Promise.all(results.map(async (result, index) => {
+      const { fence, firm } = writes[index]!
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (result.status === 'fulfilled' && !result.value && fence.state === 'intact') this.#memory?.delete(fence.key)
-    })
+      if (result.status === 'rejected' || result.value || !mayBeKept(fence)) return
+      if (firm) await this.delete(fence.key)
+      else if (fence.state === 'intact') this.#memory?.delete(fence.key)
+    }))
     const failure = results.find((result) => result.status === 'rejected')
     if (failure !== undefined) this.#failed(failure.reason)
   }
@@ -199,50 +225,56 @@ export class Tiers {
       const told = await this.#tell([key], this.#untoldKeys, key, async (redis) => {
         const snapshot = await this.snapshot(named, retention)
         // Invalidated meanwhile: which of the two came first is for the invalidation to say.
-        if (snapshot.any === undefined || named.some((tag) => this.tags.invalidatedSince(tag, began))) return await redis.delete(key)
+        if (snapshot.any === undefined || this.#anyInvalidated(named, began)) {
+          await redis.delete(key)
+          return
+        }
         tags = snapshot.tags
         await redis.set(key, { ...held, tags, value: await pack(own.bytes, this.#options.compressAbove) })
       })
       const shared = told && tags !== undefined
       tags ??= this.#localPairs(named)
       this.#forgetReads(key)
-      if (fence.state === 'intact' && !named.some((tag) => this.tags.invalidatedSince(tag, began))) this.#memory?.set(key, new Kept(own.entry, { ...held, tags }))
+      if (fence.state === 'intact' && !this.#anyInvalidated(named, began)) this.#memory?.set(key, new Kept(own.entry, { ...held, tags }))
       return { shared }
     })
   }
 
   /**
-   * Keeps what `save` has brought to the source. Where anybody else wrote meanwhile, nobody knows whose value the source
-   * has: then it is deleted instead, and loaded by whoever asks next.
+   * Keeps what `save` has brought to the source, and gives, if that can be kept. Nobody has a value while it is being saved; and
+   * where anybody else wrote meanwhile, nobody knows whose value the source has: then it is deleted again, and loaded by
+   * whoever asks next.
+   *
+   * @param retention milliseconds that the value will be kept
    */
-  async setAfter (save: () => Promise<void>, key: string, own: Own | undefined, named: readonly string[], lifetimeFrom: () => Lifetime): Promise<WriteResult> {
+  async setAfter (
+    key: string, named: readonly string[], save: () => Promise<({ readonly own: Own } & Lifetime) | undefined>, retention: number
+  ): Promise<WriteResult> {
     this.forget(key)
     return await this.fences.hold(key, 'write', async (fence) => {
       const { redis, now, longestLoad, compressAbove } = this.#options
       const began = now()
-      const [stamp, snapshot] = await Promise.all([this.#stampOf(key), this.snapshot(named, 0)])
-      try {
-        await save()
-      } catch (error) {
+      const [stamp, snapshot] = await Promise.all([this.#bar(key), this.snapshot(named, retention)])
+      const saved = await save().catch(async (error: unknown) => {
         // It may have come to the source all the same.
         await this.delete(key)
         throw error
-      }
-      if (fence.state !== 'intact' || own === undefined) return await this.delete(key)
+      })
+      if (fence.state !== 'intact' || saved === undefined) return await this.delete(key)
       this.#forgetReads(key)
-      const lifetime = lifetimeFrom()
-      const held = { ...lifetime, loadTime: 0, tags: snapshot.tags, value: own.entry }
+      const held = { freshUntil: saved.freshUntil, keptUntil: saved.keptUntil, loadTime: 0, tags: snapshot.tags }
+      const kept = new Kept(saved.own.entry, held)
       if (redis === undefined) {
-        this.#memory?.set(key, new Kept(held.value, held))
+        this.#memory?.set(key, kept)
         return { shared: false }
       }
       if (stamp === undefined || snapshot.any === undefined || now() - began > longestLoad) return await this.delete(key)
-      let kept = false
+      let replaced = false
       const shared = await this.#tell([key], this.#untoldKeys, key, async () => {
-        kept = await redis.replace(key, stamp, { ...held, value: await pack(own.bytes, compressAbove) })
+        replaced = await redis.replace(key, stamp, { ...held, value: await pack(saved.own.bytes, compressAbove) })
       })
       this.#forgetReads(key)
-      if (kept && fence.state === 'intact') this.#memory?.set(key, new Kept(held.value, held))
+      if (replaced && fence.state === 'intact') this.#memory?.set(key, kept)
       return { shared }
     })
   }
@@ -255,8 +287,8 @@ export class Tiers {
   }
 
   async invalidate (tags: readonly string[]): Promise<WriteResult> {
-    this.forgetTags(tags)
-    if (this.#options.redis === undefined) return { shared: false }
+    if (tags.length > 0) this.forgetTags(tags)
+    if (this.#options.redis === undefined || tags.length === 0) return { shared: this.#options.redis !== undefined }
     const shared = await this.#tellInvalidation(tags)
     // A read that began before Redis had it may have learnt, and trusted, the old generation.
     this.forgetTags(tags)
@@ -294,13 +326,13 @@ export class Tiers {
   }
 
   /** At once where nothing has to be waited for, as on most hits. */
-  #keptFrom (opened: RedisRead['opened'], fence: Fence, asked: readonly string[], maxBytes: number): Kept | undefined | Promise<Kept | undefined> {
+  #keptFrom (opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number): Kept | undefined | Promise<Kept | undefined> {
     if (opened.kind === 'unreadable') this.#unreadable(fence.key)
     if (opened.kind !== 'value' || opened.held.keptUntil <= this.#options.now()) return undefined
     const { held } = opened
     try {
       const body = unpack(held.value, maxBytes)
-      const known = held.tags.every((own) => asked.includes(own.tag) || this.#isCurrent(own))
+      const known = held.tags.every(({ tag }) => asked.includes(tag))
       if (known && !(body instanceof Promise)) return this.#received(held, entryFrom(body), fence)
       return this.#keptLater(held, body, asked, fence)
     } catch {
@@ -315,7 +347,7 @@ export class Tiers {
     } catch {
       return this.#unreadable(fence.key)
     }
-    // The tags that the call had not named; and where nothing is known of clears, or not the same, that one too.
+    // The tags that the call had not named.
     const more = held.tags.map(({ tag }) => tag).filter((tag) => !asked.includes(tag))
     if (more.length > 0) {
       const moment = this.tags.moment()
@@ -324,9 +356,8 @@ export class Tiers {
     return this.#received(held, entry, fence)
   }
 
-  /** Of clears all processes hear, and so it need not be asked for with every read. */
-  #isCurrent ({ tag, generation }: TagGeneration): boolean {
-    return tag === EVERYTHING && this.#coherence?.listening === true && this.tags.isKnown(tag, generation)
+  #anyInvalidated (named: readonly string[], since: Moment): boolean {
+    return [EVERYTHING, ...named].some((tag) => this.tags.invalidatedSince(tag, since))
   }
 
   #received (held: Held<Uint8Array>, value: Entry, fence: Fence): Kept | undefined {
@@ -343,35 +374,31 @@ export class Tiers {
     })
   }
 
-  /** @returns the generations, made anew where missing, or undefined where Redis cannot say */
-  async #establish (tags: readonly string[], retention: number): Promise<string[] | undefined> {
+  /** @returns the generations, made anew where missing, and when that was; or undefined where Redis cannot say */
+  async #establish (tags: readonly string[], retention: number): Promise<Pick<Snapshot, 'taken' | 'tags'> | undefined> {
     const { redis, now } = this.#options
     const until = now() + retention
     const missing = tags.filter((tag) => !this.tags.lasts(tag, until))
     if (missing.length > 0) {
-      const asked = this.tags.moment()
       const lifetime = 2 * Math.max(TAG_LIFETIME, retention)
       try {
         const untold = missing.filter((tag) => this.#untoldTags.has(tag))
         if (untold.length > 0 && !await this.#tellInvalidation(untold)) return undefined
+        const asked = this.tags.moment()
         this.#learn(missing, await redis!.tags.establish(missing, lifetime), asked, now() + lifetime / 2)
       } catch (error) {
         this.#failed(error)
         return undefined
       }
     }
-    return tags.map((tag) => this.tags.current(tag))
+    return { tags: this.#localPairs(tags), taken: this.tags.moment() }
   }
 
-  async #stampOf (key: string): Promise<Buffer | undefined> {
-    const { redis } = this.#options
-    if (redis === undefined || this.#untoldKeys.has(key)) return undefined
-    try {
-      return (await redis.read(key)).stamp
-    } catch (error) {
-      this.#failed(error)
-      return undefined
-    }
+  /** Deletes the key in Redis. @returns the stamp of that, by which to write in its place; none where Redis could not be told */
+  async #bar (key: string): Promise<Buffer | undefined> {
+    let stamp: Buffer | undefined
+    await this.#tell([key], this.#untoldKeys, key, async (redis) => { stamp = await redis.delete(key) })
+    return stamp
   }
 
   async #isAnyTagStill (generation: string): Promise<boolean> {
@@ -395,11 +422,14 @@ export class Tiers {
   }
 
   async #tellDelete (key: string): Promise<boolean> {
-    return await this.#tell([key], this.#untoldKeys, key, (redis) => redis.delete(key))
+    return await this.#tell([key], this.#untoldKeys, key, async (redis) => { await redis.delete(key) })
   }
 
   async #tellInvalidation (tags: readonly string[]): Promise<boolean> {
-    return await this.#tell(tags, this.#untoldTags, undefined, (redis) => redis.tags.invalidate(tags, this.#options.messages.ofTags(tags)))
+    const told = await this.#tell(tags, this.#untoldTags, undefined, (redis) => redis.tags.invalidate(tags, this.#options.messages.ofTags(tags)))
+    // An answer of Redis from before may still be on its way, and is not to be believed.
+    if (told) this.tags.invalidate(tags)
+    return told
   }
 
   /** @param inOrderOf a key whose writes come to Redis in order, whatever each has to wait for: a set not after the delete that followed it */
@@ -439,6 +469,7 @@ export class Tiers {
   }
 }
 
-function pairs (tags: readonly string[], generations: readonly string[]): TagGeneration[] {
-  return tags.map((tag, index) => ({ tag, generation: generations[index]! }))
+/** In Redis, whose stamps know what this process may have missed. */
+function mayBeKept ({ state }: Fence): boolean {
+  return state === 'intact' || state === 'gap'
 }

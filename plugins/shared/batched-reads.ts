@@ -3,7 +3,7 @@ import type { RedisCommands } from './redis-commands.js'
 import { withResolvers, type Resolvers } from './with-resolvers.js'
 
 /** Keys of one MGET: enough to share its cost, few enough not to hold up the others on Redis' one thread. */
-const MOST = 200
+const MOST = 256
 
 type Values = ReadonlyArray<Buffer | null>
 
@@ -28,8 +28,16 @@ export class BatchedReads {
     this.#commands = commands
   }
 
-  /** @returns the values in the order of `keys`, all read at once but for Cluster, and when there are too many */
-  get (keys: readonly string[]): Promise<Values> {
+  /** @returns the values in the order of `keys`; where these are too many for one command, none read later than those after it */
+  async get (keys: readonly string[]): Promise<Values> {
+    if (keys.length <= MOST) return await this.#ask(keys)
+    const parts: Array<Promise<Values>> = []
+    for (let from = 0; from < keys.length; from += MOST) parts.push(this.#ask(keys.slice(from, from + MOST)))
+    return (await Promise.all(parts)).flat()
+  }
+
+  #ask (keys: readonly string[]): Promise<Values> {
+    if (this.#places.size + keys.length > MOST) this.#send()
     if (this.#asked.length === 0) {
       if (this.#unanswered === 0) process.nextTick(() => { this.#send() })
       else setImmediate(() => { this.#send() })
@@ -37,7 +45,6 @@ export class BatchedReads {
     const places = keys.map((key) => this.#placeOf(key))
     const { promise, resolve, reject } = withResolvers<Values>()
     this.#asked.push({ promise, resolve, reject, places })
-    if (this.#places.size >= MOST) this.#send()
     return promise
   }
 

@@ -1,3 +1,5 @@
+import { withResolvers } from './with-resolvers.js'
+
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
   constructor (milliseconds: number) {
@@ -18,5 +20,65 @@ export async function withDeadline<T> (work: Promise<T>, milliseconds: number): 
     return await Promise.race([work, deadline])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+interface Pending {
+  /** On the clock of `performance.now`, milliseconds. */
+  readonly due: number
+  /** Undefined once the work has ended: nothing of it is held on to. */
+  expire: (() => void) | undefined
+}
+
+/**
+ * The same deadline for work without end. One timer serves all of it: to set and clear one for each command of a busy client
+ * costs as much as the command.
+ */
+export class Deadlines {
+  readonly #milliseconds: number
+  #pending: Pending[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (milliseconds: number) {
+    this.#milliseconds = milliseconds
+  }
+
+  /** As `withDeadline`. */
+  limit<T> (work: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = withResolvers<T>()
+    const pending: Pending = {
+      due: performance.now() + this.#milliseconds,
+      expire: () => { reject(new DeadlineError(this.#milliseconds)) }
+    }
+    work.then(
+      (value) => {
+        pending.expire = undefined
+        resolve(value)
+      },
+      (error: unknown) => {
+        pending.expire = undefined
+        reject(error)
+      }
+    )
+    this.#pending.push(pending)
+    this.#timer ??= this.#timerFor(pending)
+    return promise
+  }
+
+  #timerFor ({ due }: Pending): NodeJS.Timeout {
+    return setTimeout(() => {
+      // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
+      setImmediate(() => { this.#expire() })
+    }, Math.max(1, due - performance.now())).unref()
+  }
+
+  #expire (): void {
+    const now = performance.now()
+    // In the order of their deadlines, which is that of their coming.
+    const next = this.#pending.findIndex(({ due, expire }) => expire !== undefined && due > now)
+    const over = this.#pending.splice(0, next === -1 ? this.#pending.length : next)
+    const first = this.#pending[0]
+    this.#timer = first === undefined ? undefined : this.#timerFor(first)
+    for (const { expire } of over) expire?.()
   }
 }

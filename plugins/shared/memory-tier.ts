@@ -22,9 +22,10 @@ export class MemoryTier<Value> implements Tier<Value> {
     this.#now = now
   }
 
-  get (key: string): Held<Value> | undefined {
+  /** @param now what the clock says, where the caller has just looked */
+  get (key: string, now = this.#now()): Held<Value> | undefined {
     const held = this.#entries.get(key)
-    if (held === undefined || held.keptUntil > this.#now()) return held
+    if (held === undefined || held.keptUntil > now) return held
     this.#entries.delete(key)
     return undefined
   }

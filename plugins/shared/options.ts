@@ -132,8 +132,11 @@ function within (min: number, value: number | undefined, max = Infinity): number
 }
 
 function suggestion (key: string, keys: readonly string[]): string {
-  const near = keys.find((known) => editDistance(key.toLowerCase(), known.toLowerCase()) <= 2)
-  return near === undefined ? '' : `; did you mean "${near}"?`
+  const near = keys
+    .map((known) => ({ known, distance: editDistance(key.toLowerCase(), known.toLowerCase()) }))
+    .filter(({ distance }) => distance <= 2)
+    .sort((a, b) => a.distance - b.distance)[0]
+  return near === undefined ? '' : `; did you mean "${near.known}"?`
 }
 
 /** Levenshtein distance, one row at a time. */

@@ -1,5 +1,5 @@
 import { Breaker } from './breaker.js'
-import { withDeadline } from './deadline.js'
+import { Deadlines } from './deadline.js'
 import { isReady, type RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
 
@@ -28,12 +28,14 @@ const PROBE_INTERVAL = 500
 export class RedisCommands {
   readonly #client: RedisClient
   readonly #timeout: number
+  readonly #deadlines: Deadlines
   readonly #breaker: Breaker
   readonly #clock: RedisClock
 
   constructor ({ client, timeout, now = () => performance.now() }: RedisCommandsOptions) {
     this.#client = client
     this.#timeout = timeout
+    this.#deadlines = new Deadlines(timeout)
     this.#breaker = new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, now })
     this.#clock = new RedisClock(client, now)
   }
@@ -74,7 +76,7 @@ export class RedisCommands {
     if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
     if (!this.#breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
     try {
-      const result = await withDeadline(work(), this.#timeout)
+      const result = await this.#deadlines.limit(work())
       this.#breaker.succeeded()
       return result
     } catch (error) {

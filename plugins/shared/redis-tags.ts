@@ -21,12 +21,12 @@ export const EVERYTHING = '\0everything'
  */
 export const ANY_TAG = '\0any'
 
-// Extended at half its time, so that a tag in use keeps its generation.
+// Extended at half its time, so that a tag in use keeps its generation. Whatever else stands there gives way.
 const ESTABLISH = `${UNLESS_LATE}
   local generations = {}
   for i, key in ipairs(KEYS) do
-    local generation = redis.call('GET', key)
-    if not generation then
+    local generation = redis.pcall('GET', key)
+    if type(generation) ~= 'string' or #generation ~= ${GENERATION_LENGTH} then
       generation = ARGV[i + 1]
       redis.call('SET', key, generation, 'PX', ARGV[1])
     elseif redis.call('PTTL', key) < ARGV[1] / 2 then
@@ -58,13 +58,13 @@ export class RedisTags {
   /** In one trip with whatever else is read in this turn of the event loop. */
   async read (tags: readonly string[]): Promise<Array<string | undefined>> {
     const values = await this.#options.reads.get(this.keysOf(tags))
-    return this.generationsFrom(tags, values, 0)
+    return this.generationsFrom(tags, values)
   }
 
-  /** The generations of the tags among values read by `keysOf`, from place `at` on. */
-  generationsFrom (tags: readonly string[], values: ReadonlyArray<Buffer | null>, at: number): Array<string | undefined> {
+  /** @param values of `keysOf(tags)`, and perhaps of more after them */
+  generationsFrom (tags: readonly string[], values: ReadonlyArray<Buffer | null>): Array<string | undefined> {
     return tags.map((tag, index) => {
-      const bytes = values[at + index] ?? null
+      const bytes = values[index] ?? null
       // All who read in one batch have the same bytes of these two: they are made a text once.
       if (tag !== EVERYTHING && tag !== ANY_TAG) return generationFrom(bytes)
       const last = this.#last.get(tag)

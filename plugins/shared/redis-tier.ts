@@ -57,10 +57,14 @@ const SCRIPT_BYTES = 2 ** 20
 const SCRIPT_VALUES = 200
 
 export interface RedisRead {
-  readonly opened: Opened | typeof ABSENCE
-  /** Of the state that was read. */
-  readonly stamp: Buffer
+  readonly states: readonly RedisState[]
   readonly generations: ReadonlyArray<string | undefined>
+}
+
+/** What stands under a key, with the stamp to give to `writeIfUnchanged`. */
+export interface RedisState {
+  readonly opened: Opened | typeof ABSENCE
+  readonly stamp: Buffer
 }
 
 const ABSENCE = { kind: 'absent' } as const
@@ -91,21 +95,25 @@ export class RedisTier implements Tier<Uint8Array> {
   }
 
   async get (key: string): Promise<Held<Uint8Array> | undefined> {
-    const { opened } = await this.read(key)
+    const { states: [state] } = await this.read([key])
+    const { opened } = state!
     return opened.kind === 'value' && opened.held.keptUntil > this.#options.now() ? opened.held : undefined
   }
 
   /**
-   * In one trip with whatever else is read in this turn of the event loop.
+   * In one trip with whatever else is read in this turn of the event loop; more than some two hundred keys take several.
    *
-   * @returns what stands there, with the stamp to give to `writeIfUnchanged`, and the generations of the tags
+   * @returns what stands there, in the order of `keys`, and the generations of the tags from no later than that
    */
-  async read (key: string, tags: readonly string[] = []): Promise<RedisRead> {
-    const { keyOf, now } = this.#options
-    const values = await this.#reads.get([keyOf(key), ...this.tags.keysOf(tags)])
-    const envelope = values[0] ?? null
-    const opened = envelope === null ? ABSENCE : open(envelope, now())
-    return { opened, stamp: stampOf(envelope), generations: this.tags.generationsFrom(tags, values, 1) }
+  async read (keys: readonly string[], tags: readonly string[] = []): Promise<RedisRead> {
+    const tagKeys = this.tags.keysOf(tags)
+    const values = await this.#reads.get([...tagKeys, ...keys.map(this.#options.keyOf)])
+    const now = this.#options.now()
+    const states = keys.map((_key, index): RedisState => {
+      const envelope = values[tagKeys.length + index] ?? null
+      return { opened: envelope === null ? ABSENCE : open(envelope, now), stamp: stampOf(envelope) }
+    })
+    return { states, generations: this.tags.generationsFrom(tags, values) }
   }
 
   /**
@@ -131,8 +139,8 @@ export class RedisTier implements Tier<Uint8Array> {
 
   /** Writes whatever stands there, and tells the other processes in the same step. */
   async set (key: string, held: Held<Uint8Array>): Promise<void> {
-    if (held.keptUntil <= this.#options.now()) return await this.delete(key)
-    await this.#tell(WRITE_AND_TELL, key, sealValue(held, this.#options.now()), this.#retention(held))
+    if (held.keptUntil <= this.#options.now()) await this.delete(key)
+    else await this.#tell(WRITE_AND_TELL, key, sealValue(held, this.#options.now()), this.#retention(held))
   }
 
   /**
@@ -144,9 +152,11 @@ export class RedisTier implements Tier<Uint8Array> {
     return Number(await this.#tell(REPLACE_AND_TELL, key, envelope, this.#retention(held), sealTombstone(), stamp)) === 1
   }
 
-  /** Leaves a tombstone, and tells the other processes in the same step. */
-  async delete (key: string): Promise<void> {
-    await this.#tell(DELETE_AND_TELL, key, sealTombstone(), this.#retention())
+  /** Leaves a tombstone, and tells the other processes in the same step. @returns the tombstone's stamp */
+  async delete (key: string): Promise<Buffer> {
+    const tombstone = sealTombstone()
+    await this.#tell(DELETE_AND_TELL, key, tombstone, this.#retention())
+    return stampOf(tombstone)
   }
 
   async #tell (script: string, key: string, envelope: Buffer, retention: number, ...more: Buffer[]): Promise<unknown> {

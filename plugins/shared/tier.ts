@@ -27,5 +27,5 @@ export interface Tier<Value> {
   get (key: string): Held<Value> | undefined | Promise<Held<Value> | undefined>
   /** Keeps this, whatever stood there. What is over already, or too large, only removes that. */
   set (key: string, held: Held<Value>): void | Promise<void>
-  delete (key: string): void | Promise<void>
+  delete (key: string): void | Promise<unknown>
 }

@@ -18,7 +18,20 @@ export function parseSize (value: unknown): number | undefined {
   return bytes === undefined ? undefined : Math.floor(bytes)
 }
 
+/** Of texts read before: a program has a few, and gives them with every call. */
+const REMEMBERED = 1_000
+const remembered = new Map<Readonly<Record<string, number>>, Map<string, number | undefined>>([[MILLISECONDS, new Map()], [BYTES, new Map()]])
+
 function parse (value: unknown, units: Readonly<Record<string, number>>): number | undefined {
+  if (typeof value !== 'string') return parseOnce(value, units)
+  const known = remembered.get(units)!
+  if (known.has(value)) return known.get(value)
+  const parsed = parseOnce(value, units)
+  if (known.size < REMEMBERED) known.set(value, parsed)
+  return parsed
+}
+
+function parseOnce (value: unknown, units: Readonly<Record<string, number>>): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined
   if (typeof value !== 'string') return undefined
   // A bare '15' is refused: the reader cannot see which unit was meant.

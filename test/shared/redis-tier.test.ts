@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { RedisTier } from '../../plugins/shared/redis-tier.js'
 import type { Held } from '../../plugins/shared/tier.js'
 import { altered, connect } from '../cache/build-app.js'
 import { useRedis } from '../helpers/redis.js'
@@ -11,6 +12,10 @@ async function build (t: Test, options: { memoryOfDeletes?: number } = {}) {
   return { client, ...buildRedisTier({ client, base: redis.prefix, ...options }) }
 }
 
+async function state (tier: RedisTier, key: string) {
+  return (await tier.read([key])).states[0]!
+}
+
 function held (text: string, fresh = 60_000): Held<Uint8Array> {
   const freshUntil = Date.now() + fresh
   return { value: Buffer.from(text), freshUntil, keptUntil: freshUntil, loadTime: 0, tags: [] }
@@ -18,11 +23,11 @@ function held (text: string, fresh = 60_000): Held<Uint8Array> {
 
 t.test('what is not there, is there, or was deleted is told apart', async (t) => {
   const { tier } = await build(t)
-  t.equal((await tier.read('a')).opened.kind, 'absent')
+  t.equal((await state(tier, 'a')).opened.kind, 'absent')
   await tier.set('a', held('bytes'))
-  t.match((await tier.read('a')).opened, { kind: 'value', held: { value: Buffer.from('bytes') } })
+  t.match((await state(tier, 'a')).opened, { kind: 'value', held: { value: Buffer.from('bytes') } })
   await tier.delete('a')
-  t.equal((await tier.read('a')).opened.kind, 'tombstone')
+  t.equal((await state(tier, 'a')).opened.kind, 'tombstone')
 })
 
 t.test('a conditional write happens only on the state that was read', async (t) => {
@@ -30,23 +35,23 @@ t.test('a conditional write happens only on the state that was read', async (t) 
   const write = async (stamp: Buffer, text: string) => (await tier.writeIfUnchanged([{ key: 'a', stamp, held: held(text) }]))[0]
   const yes = { status: 'fulfilled', value: true }
   const no = { status: 'fulfilled', value: false }
-  const absent = (await tier.read('a')).stamp
+  const absent = (await state(tier, 'a')).stamp
   t.strictSame(await write(absent, '1'), yes)
   t.strictSame(await write(absent, '2'), no)
-  const first = (await tier.read('a')).stamp
+  const first = (await state(tier, 'a')).stamp
   await tier.set('a', held('1'))
   t.strictSame(await write(first, '3'), no, 'the same value written again is another state')
-  const second = (await tier.read('a')).stamp
+  const second = (await state(tier, 'a')).stamp
   t.strictSame(await write(second, '4'), yes)
   await tier.delete('a')
-  const deleted = (await tier.read('a')).stamp
+  const deleted = (await state(tier, 'a')).stamp
   await tier.delete('a')
   t.strictSame(await write(deleted, '5'), no, 'and so is a second delete')
 })
 
 t.test('of many conditional writes each has its own answer, in the order asked', async (t) => {
   const { tier } = await build(t)
-  const absent = (await tier.read('a')).stamp
+  const absent = (await state(tier, 'a')).stamp
   const keys = Array.from({ length: 1_000 }, (_, index) => String(index))
   await Promise.all(keys.filter((_, index) => index % 7 === 0).map((key) => tier.set(key, held('newer'))))
   const results = await tier.writeIfUnchanged(keys.map((key, index) => ({ key, stamp: absent, held: held(index % 100 === 0 ? 'x'.repeat(200_000) : key) })))
@@ -57,11 +62,11 @@ t.test('of many conditional writes each has its own answer, in the order asked',
 
 t.test('a replacement is written only on the state that was read, and else nobody has a value', async (t) => {
   const { tier } = await build(t)
-  const absent = (await tier.read('a')).stamp
+  const absent = (await state(tier, 'a')).stamp
   t.equal(await tier.replace('a', absent, held('1')), true)
   t.equal(Buffer.from((await tier.get('a'))!.value).toString(), '1')
   t.equal(await tier.replace('a', absent, held('2')), false)
-  t.equal((await tier.read('a')).opened.kind, 'tombstone')
+  t.equal((await state(tier, 'a')).opened.kind, 'tombstone')
 })
 
 t.test('whatever is written outlives the longest load, so that no stamp comes true again', async (t) => {
@@ -92,7 +97,7 @@ t.test('a write, a replacement, a delete and an invalidation are published, a co
   })
   await subscriber.subscribe(channel)
   await tier.set('a', held('x'))
-  await tier.writeIfUnchanged([{ key: 'a', stamp: (await tier.read('a')).stamp, held: held('y') }])
+  await tier.writeIfUnchanged([{ key: 'a', stamp: (await state(tier, 'a')).stamp, held: held('y') }])
   await tier.replace('b', Buffer.alloc(0), held('x'))
   await tier.delete('c')
   await tier.tags.invalidate(['x', 'y'], 'invalidated')
@@ -105,11 +110,12 @@ t.test('what is read in one turn of the event loop is one command, and each key 
   const asked: string[][] = []
   const { tier } = buildRedisTier({ client: altered(client, { mgetBuffer: async (...keys) => { asked.push(keys); return await client.mgetBuffer(...keys) } }), base: redis.prefix })
   await tier.set('a', held('a'))
-  const reads = await Promise.all([tier.read('a'), tier.read('b'), tier.read('a'), tier.tags.read(['t']), tier.tags.read(['t', 'u'])])
+  const reads = await Promise.all([tier.read(['a', 'b']), tier.read(['a']), tier.tags.read(['t']), tier.tags.read(['t', 'u'])])
   t.equal(asked.length, 1)
   t.equal(asked[0]!.length, 4)
-  t.equal(reads[0].opened.kind, 'value')
-  t.equal(reads[1].opened.kind, 'absent')
-  await Promise.all(Array.from({ length: 450 }, (_, index) => tier.read(String(index))))
-  t.strictSame(asked.slice(1).map((keys) => keys.length), [200, 200, 50])
+  t.strictSame(reads[0].states.map(({ opened }) => opened.kind), ['value', 'absent'])
+  t.strictSame(reads[1].states.map(({ opened }) => opened.kind), ['value'])
+  await Promise.all(Array.from({ length: 450 }, (_, index) => tier.read([String(index)])))
+  await tier.read(Array.from({ length: 600 }, (_, index) => String(index)))
+  t.strictSame(asked.slice(1).map((keys) => keys.length), [256, 194, 256, 256, 88])
 })

@@ -1,0 +1,160 @@
+import t, { type Test } from 'tap'
+import type { CacheOptions, RedisClient } from '../../plugins/cache/index.js'
+import { eventually } from '../helpers/eventually.js'
+import { gate } from '../helpers/gate.js'
+import { ownRedis } from '../helpers/redis.js'
+import { startProxy } from '../helpers/tcp-proxy.js'
+import { altered, buildApp, connect, freshPrefix, heard, trustsMemory, type Built } from './build-app.js'
+
+// An own server: of the commands that it counts, all are to be ours.
+const server = await ownRedis(t)
+
+async function twoApps (t: Test, options?: CacheOptions) {
+  const prefix = freshPrefix('app')
+  const build = async (more?: CacheOptions): Promise<Built> => await buildApp(t, { redis: await connect(t, server.url), prefix, ...more })
+  const [a, b] = [await build(), await build(options)]
+  const outside = await connect(t, server.url)
+  await heard(outside, prefix, 2)
+  await trustsMemory(a)
+  if (options?.memory !== false) await trustsMemory(b)
+  return { a, b, prefix, outside }
+}
+
+async function inMemory ({ cache }: Built, key: string): Promise<boolean> {
+  const before = cache.stats().memoryHits
+  await cache.get(key)
+  return cache.stats().memoryHits > before
+}
+
+t.test('a tag invalidated by one process is void in the memory of another within 50 ms, and no other tag is', async (t) => {
+  const { a, b } = await twoApps(t)
+  await a.cache.set('by set', 1, { tags: ['news'] })
+  await a.cache.getOrSet('by options', () => 1, { tags: ['news'] })
+  await a.cache.getOrSet('by the loader', ({ tags }) => { tags('news'); return 1 })
+  await a.cache.set('other', 1, { tags: ['home'] })
+  const keys = ['by set', 'by options', 'by the loader', 'other']
+  for (const key of keys) {
+    t.equal(await b.cache.get(key), 1)
+    t.ok(await inMemory(b, key))
+  }
+  t.strictSame(await a.cache.invalidateTags('news'), { shared: true })
+  await t.resolves(eventually(async () => !await b.cache.has('by set'), 50))
+  for (const key of keys) t.equal(await b.cache.has(key), key === 'other')
+  t.ok(await inMemory(b, 'other'))
+})
+
+t.test('a tag invalidated by one process is void in Redis at once, for one that has read it before too', async (t) => {
+  const { a, b } = await twoApps(t, { memory: false })
+  for (let round = 0; round < 50; round++) {
+    await a.cache.set('key', round, { tags: ['news'] })
+    t.equal(await b.cache.get('key'), round)
+    await a.cache.invalidateTags('news')
+    t.equal(await b.cache.get('key'), undefined)
+  }
+})
+
+t.test('a tag invalidated by one process is void in Redis for one too that has not heard of it yet', async (t) => {
+  const prefix = freshPrefix('app')
+  const proxy = await startProxy(t, server.url)
+  const [direct, slow] = [await connect(t, server.url), await connect(t, proxy.url)]
+  const a = await buildApp(t, { prefix, redis: await connect(t, server.url) })
+  const b = await buildApp(t, { prefix, redis: altered(direct, { duplicate: () => slow.duplicate() }), memory: false })
+  await heard(direct, prefix, 2)
+  await a.cache.set('key', 'old', { tags: ['news'] })
+  t.equal(await b.cache.get('key'), 'old')
+  proxy.swallow('toClient')
+  await a.cache.invalidateTags('news')
+  t.equal(await b.cache.get('key'), undefined)
+  t.equal(await b.cache.getOrSet('key', () => 'new', { tags: ['news'] }), 'new')
+})
+
+t.test('what one process clears is void in Redis at once, for one that has read it before too', async (t) => {
+  const { a, b } = await twoApps(t, { memory: false })
+  const wrong: number[] = []
+  for (let round = 0; round < 50; round++) {
+    await a.cache.set('key', round)
+    await eventually(async () => await b.cache.get('key') === round)
+    await a.cache.clear()
+    if (await b.cache.get('key') !== undefined) wrong.push(round)
+  }
+  t.strictSame(wrong, [])
+})
+
+t.test('a tag that the reading call does not name is checked too', async (t) => {
+  const { a, b } = await twoApps(t)
+  for (const invalidated of ['first', 'second']) {
+    await a.cache.getOrSet('key', ({ tags }) => { tags('second'); return 'old' }, { tags: ['first'] })
+    await a.cache.invalidateTags(invalidated)
+    t.equal(await b.cache.get('key'), undefined, 'no tag named')
+    t.equal(await b.cache.getOrSet('key', () => 'new', { tags: ['third'] }), 'new', 'another one named')
+    await b.cache.delete('key')
+  }
+})
+
+t.test('a tag invalidated between the two trips of a read is void for it', async (t) => {
+  const prefix = freshPrefix('app')
+  const client = await connect(t, server.url)
+  const [answered, reply] = [gate(), gate()]
+  let holds = false
+  const held = async <T>(answer: Promise<T>): Promise<T> => {
+    const value = await answer
+    if (holds) {
+      answered.open()
+      await reply.pass()
+    }
+    return value
+  }
+  const redis: RedisClient = altered(client, {
+    getBuffer: (key) => held(client.getBuffer(key)),
+    mgetBuffer: (...keys) => held(client.mgetBuffer(...keys))
+  })
+  const a = await buildApp(t, { prefix, redis })
+  const b = await buildApp(t, { prefix, redis: await connect(t, server.url) })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  await b.cache.set('key', 'old', { tags: ['news'] })
+  holds = true
+  const reader = a.cache.get('key')
+  await answered.pass()
+  holds = false
+  await b.cache.invalidateTags('news')
+  reply.open()
+  t.equal(await reader, undefined)
+  t.equal(await a.cache.get('key'), undefined)
+})
+
+t.test('invalidating a tag costs Redis and the network the same for ten entries as for ten thousand', async (t) => {
+  const proxy = await startProxy(t, server.url)
+  const client = await connect(t, proxy.url)
+  const direct = await connect(t, server.url)
+  const prefix = freshPrefix('app')
+  // The subscription goes another way: its heartbeats are not to be counted.
+  const { cache } = await buildApp(t, { prefix, redis: altered(client, { duplicate: () => direct.duplicate() }) })
+  await heard(direct, prefix, 1)
+  const costs: unknown[] = []
+  for (const entries of [10, 10_000]) {
+    const ids = Array.from({ length: entries }, (_, id) => id)
+    const load = async (): Promise<number> => {
+      let loaded = 0
+      await cache.getMany(ids, { key: String, load: (ids) => { loaded += ids.length; return ids }, tags: ['news'] })
+      return loaded
+    }
+    t.equal(await load(), entries)
+    t.equal(await load(), 0, 'all are kept')
+    await cache.set('other', entries, { tags: ['home'] })
+    await direct.config('RESETSTAT')
+    const before = { toServer: proxy.passed('toServer'), toClient: proxy.passed('toClient') }
+    t.strictSame(await cache.invalidateTags('news'), { shared: true })
+    costs.push({ sent: proxy.passed('toServer') - before.toServer, received: proxy.passed('toClient') - before.toClient, commands: await commandsOf(direct) })
+    t.equal(await cache.get('other'), entries)
+    t.equal(await load(), entries, 'all were void')
+    await cache.clear()
+  }
+  t.strictSame(costs[1], costs[0])
+  t.match(costs[0], { commands: { eval: 1 } })
+})
+
+/** How often each command was called since the count was reset, without the one that asks and the heartbeats. */
+async function commandsOf (asked: { info (section: string): Promise<string> }): Promise<Record<string, number>> {
+  const lines = (await asked.info('commandstats')).matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)
+  return Object.fromEntries([...lines].filter(([, name]) => !['ping', 'info', 'config|resetstat'].includes(name!)).map(([, name, calls]) => [name, Number(calls)]))
+}
