@@ -121,8 +121,8 @@ t.test('a value read from Redis before an invalidation is not kept in memory aft
   const app = await buildApp(t, {
     prefix,
     redis: altered(client, {
-      async getBuffer (key) {
-        const answer = await client.getBuffer(key)
+      async mgetBuffer (...keys) {
+        const answer = await client.mgetBuffer(...keys)
         if (slow) {
           asked.open(undefined)
           await reply.pass()
@@ -152,8 +152,8 @@ t.test('a load as long as the longest, counted from the read before it, keeps no
     memory: false,
     longestLoad: '10s',
     redis: altered(client, {
-      async getBuffer (key) {
-        const answer = await client.getBuffer(key)
+      async mgetBuffer (...keys) {
+        const answer = await client.mgetBuffer(...keys)
         app.clock.milliseconds += slow // the reply was long on its way, and a delete may have come in between
         return answer
       }
