@@ -38,6 +38,7 @@ export class Deadlines {
   readonly #milliseconds: number
   #pending: Pending[] = []
   #timer: NodeJS.Timeout | undefined
+  #underWay = 0
 
   constructor (milliseconds: number) {
     this.#milliseconds = milliseconds
@@ -52,24 +53,32 @@ export class Deadlines {
     }
     work.then(
       (value) => {
-        pending.expire = undefined
+        this.#ended(pending)
         resolve(value)
       },
       (error: unknown) => {
-        pending.expire = undefined
+        this.#ended(pending)
         reject(error)
       }
     )
     this.#pending.push(pending)
     this.#timer ??= this.#timerFor(pending)
+    // While somebody waits for it, and no longer, the deadline keeps the process alive.
+    if (this.#underWay++ === 0) this.#timer.ref()
     return promise
+  }
+
+  #ended (pending: Pending): void {
+    if (pending.expire === undefined) return
+    pending.expire = undefined
+    if (--this.#underWay === 0) this.#timer?.unref()
   }
 
   #timerFor ({ due }: Pending): NodeJS.Timeout {
     return setTimeout(() => {
       // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
       setImmediate(() => { this.#expire() })
-    }, Math.max(1, due - performance.now())).unref()
+    }, Math.max(1, due - performance.now()))
   }
 
   #expire (): void {
@@ -79,6 +88,11 @@ export class Deadlines {
     const over = this.#pending.splice(0, next === -1 ? this.#pending.length : next)
     const first = this.#pending[0]
     this.#timer = first === undefined ? undefined : this.#timerFor(first)
-    for (const { expire } of over) expire?.()
+    for (const pending of over) {
+      const { expire } = pending
+      this.#ended(pending)
+      expire?.()
+    }
+    if (this.#underWay === 0) this.#timer?.unref()
   }
 }
