@@ -6,7 +6,7 @@ import { batchLoader, resultsOf, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { entryOf } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
-import { isFarFromEnd, lifetime } from './freshness.js'
+import { isFarFromEnd, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
 import { Loads, single, type Loader } from './loads.js'
 import { createResource } from './resource.js'
@@ -111,7 +111,7 @@ export class TieredCache implements Cache {
         const own = settings.ttl === 0 ? undefined : this.#keepable(value, settings)
         await save()
         return own === undefined ? undefined : { own, ...this.#lifetime(settings) }
-      }, settings.ttl + Math.max(settings.stale, settings.staleOnError))
+      }, retentionOf(settings))
     })
     this.#resources.add(name)
     return resource

@@ -27,6 +27,11 @@ export function lifetime ({ ttl, jitter, stale, staleOnError }: LifetimeOptions,
   return { freshUntil, keptUntil: freshUntil + Math.max(stale, staleOnError) }
 }
 
+/** Milliseconds that such a value is kept, at most. */
+export function retentionOf ({ ttl, stale, staleOnError }: Omit<LifetimeOptions, 'jitter'>): number {
+  return ttl + Math.max(stale, staleOnError)
+}
+
 /**
  * XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015): whether to load
  * a fresh value anew already now, the likelier the nearer its end and the longer its load took.

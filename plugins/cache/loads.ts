@@ -4,7 +4,7 @@ import { loaded as loadedChannel } from './channels.js'
 import { entryOf, uncopied, type Entry } from './entry.js'
 import type { Fence } from './fences.js'
 import { AGAIN, Flight, type FlightRules } from './flight.js'
-import { dueEarly, lifetime } from './freshness.js'
+import { dueEarly, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
 import { OwnLoadContext } from './load-context.js'
 import { LoadRun } from './load-run.js'
@@ -251,7 +251,7 @@ export class Loads implements FlightRules {
       return
     }
     this.counts.misses += missing.length
-    const snapshot = await this.#tiers.snapshot(settings.tags, settings.ttl + Math.max(settings.stale, settings.staleOnError))
+    const snapshot = await this.#tiers.snapshot(settings.tags, retentionOf(settings))
     const flights = missing.map(({ flight }) => flight)
     for (const flight of flights) flight.loading()
     const context = new OwnLoadContext(run, flights.length === 1 ? this.#staleOf(flights[0]!) : undefined)
