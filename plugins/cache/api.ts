@@ -72,7 +72,10 @@ export interface SettleOption<Settle extends boolean> {
 }
 
 export interface WriteResult {
-  /** Whether Redis, and so every other process, was told. `false` without Redis, and while it cannot be reached. */
+  /**
+   * Whether Redis, and so every other process, was told: none gives out anything older from then on. `false` without Redis,
+   * and while it cannot be reached.
+   */
   shared: boolean
 }
 
@@ -106,9 +109,9 @@ export interface Resource<T, I extends Id = Id> {
 export interface CacheStats {
   /** Values given out from the memory of this process. */
   memoryHits: number
-  /** Values given out from Redis. */
+  /** Values read from Redis, each for one call or for several that share it. */
   redisHits: number
-  /** Calls that found nothing. */
+  /** Keys that nothing fresh was found for, each by one call or by several that share its load; not those loaded anew ahead of their end. */
   misses: number
   /** Calls of loaders; one that is asked for several ids counts once. */
   loads: number

@@ -1,8 +1,13 @@
-import { describe } from '../shared/options.js'
+import { complaint, describe } from '../shared/options.js'
 import type { Id, LoadMany } from './api.js'
 import type { Entry } from './entry.js'
-import { BatchError, BusyError, LoadError, ReentryError, TimeoutError } from './errors.js'
-import type { Loaded, Loader } from './loads.js'
+import { BatchError, BusyError, LoadError, OptionError, ReentryError, TimeoutError } from './errors.js'
+import type { Loaded, Loader } from './loading.js'
+
+/** @throws OptionError */
+export function checkIds (ids: unknown): void {
+  if (!Array.isArray(ids)) throw new OptionError(complaint('ids', 'an array', describe(ids)))
+}
 
 /** @returns the ids by key, each key once: of `7` and `'7'`, the one that comes first */
 export function uniqueIds<I extends Id> (ids: readonly I[], keys: readonly string[]): Map<string, I> {
@@ -34,12 +39,16 @@ function loadedFrom (value: unknown, isMissing: (value: unknown) => boolean): Lo
 
 /** The results in the order of `keys`; one that comes twice has its own copy each time, where values are copied. */
 export function resultsOf (keys: readonly string[], results: ReadonlyMap<string, PromiseSettledResult<Entry>>, settle: boolean, clone: boolean): unknown[] {
-  const take = (entry: Entry): unknown => clone ? entry.copy() : entry.value()
   const inOrder = keys.map((key) => results.get(key)!)
-  if (settle) return inOrder.map((result) => result.status === 'fulfilled' ? { status: 'fulfilled', value: take(result.value) } : result)
+  if (settle) return inOrder.map((result) => result.status === 'fulfilled' ? { status: 'fulfilled', value: taken(result.value, clone) } : result)
   const failures = inOrder.filter((result) => result.status === 'rejected')
   if (failures.length > 0) throw failureOf(failures.map(({ reason }): unknown => reason), keys.length)
-  return inOrder.map((result) => take((result as PromiseFulfilledResult<Entry>).value))
+  return inOrder.map((result) => taken((result as PromiseFulfilledResult<Entry>).value, clone))
+}
+
+/** The value for one caller. */
+export function taken (entry: Entry, clone: boolean): unknown {
+  return clone ? entry.copy() : entry.value()
 }
 
 function failureOf (reasons: readonly unknown[], asked: number): unknown {

@@ -1,14 +1,15 @@
-import { complaint, describe } from '../shared/options.js'
+import { complaint, describe, type OptionTable } from '../shared/options.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
 import { inSpan } from '../shared/spans.js'
 import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
-import { batchLoader, resultsOf, uniqueIds } from './batch.js'
+import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { entryOf } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
 import { isFarFromEnd, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
-import { Loads, single, type Loader } from './loads.js'
+import { single } from './loading.js'
+import { Loads } from './loads.js'
 import { createResource } from './resource.js'
 import { checkTag, GET_MANY_TABLE, LASTING_TABLE, settingsOf, type Settings } from './settings.js'
 import { Tiers, type TiersOptions } from './tiers.js'
@@ -30,12 +31,15 @@ export class TieredCache implements Cache {
   readonly #resources = new Set<string>()
   readonly #defaults: Settings
   readonly #now: () => number
+  /** Bytes of the largest value that a call here may keep: who asks without a limit is given no larger one either. */
+  #largest: number
   /** Whether by default every caller may have the entry's own promise. */
   readonly #takesShared: boolean
 
   constructor (options: TieredCacheOptions) {
     this.#options = options
     this.#defaults = options.defaults
+    this.#largest = options.defaults.maxBytes
     this.#now = options.now
     this.#takesShared = !options.defaults.clone && options.defaults.refreshAhead === false
     this.tiers = new Tiers({ ...options, onForgotten: (outdated) => { this.#loads.forget(outdated) } })
@@ -54,9 +58,9 @@ export class TieredCache implements Cache {
   }
 
   async getMany<T, I extends Id> (ids: readonly I[], options: GetManyOptions<T, I> & SettleOption<boolean>): Promise<any> {
-    if (!Array.isArray(ids)) throw new OptionError(complaint('ids', 'an array', describe(ids)))
+    checkIds(ids)
     if (options === undefined) throw new OptionError(complaint('options', 'an object', 'undefined'))
-    const settings = settingsOf(options, this.#defaults, 'options', GET_MANY_TABLE)
+    const settings = this.#settingsOf(options, GET_MANY_TABLE)
     const { key: keyOf, load, settle = false } = options
     if (keyOf === undefined) throw new OptionError(complaint('options.key', GET_MANY_TABLE.key.expected, 'undefined'))
     checkLoad(load)
@@ -77,7 +81,7 @@ export class TieredCache implements Cache {
 
   async set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult> {
     checkKey(key)
-    const settings = settingsOf(options, this.#defaults, 'options', LASTING_TABLE)
+    const settings = this.#settingsOf(options, LASTING_TABLE)
     const own = this.#keepable(value, settings)
     if (own === undefined || settings.ttl === 0) return await this.delete(key)
     return await this.tiers.set(key, own, settings.tags, this.#lifetime(settings))
@@ -101,10 +105,10 @@ export class TieredCache implements Cache {
     if (this.#resources.has(name)) throw new OptionError(`resource: the name ${describe(name)} is taken`)
     const resource = createResource(name, options, {
       defaults: this.#defaults,
-      getOrSet: (key, settings, loader) => this.#value(key, settings, loader),
-      ask: (key, settings, loader) => this.#loads.ask(key, settings, loader),
-      askMany: (keys, settings, loader) => this.#loads.askMany(keys, settings, loader),
-      refresh: async (key, settings, loader) => valueOf(await this.#loads.refreshNow(key, settings, loader), settings),
+      longestSave: this.#options.longestLoad,
+      ask: (key, settings, loader) => inSpan('cache wait', () => this.#loads.ask(key, settings, loader)),
+      askMany: (keys, settings, loader) => inSpan('cache wait', () => this.#loads.askMany(keys, settings, loader)),
+      refresh: (key, settings, loader) => inSpan('cache wait', () => this.#loads.refreshNow(key, settings, loader)),
       delete: (key) => this.delete(key),
       setAfter: (save, key, value, settings) => this.tiers.setAfter(key, settings.tags, async () => {
         // In one turn with the save: the source and the cache are to have the same, whatever the caller goes on to change.
@@ -123,7 +127,8 @@ export class TieredCache implements Cache {
 
   /** Whether the entry's own promise is the whole answer. */
   #isSimple (kept: Kept, options: CacheEntryOptions, now: number): boolean {
-    if (options.clone ?? this.#defaults.clone) return false
+    // One that has aborted already is to have nothing.
+    if ((options.clone ?? this.#defaults.clone) || options.signal?.aborted === true) return false
     const ahead = options.refreshAhead ?? this.#defaults.refreshAhead
     // Where chance decides, it is asked once, further on.
     return ahead === false || (typeof ahead === 'number' && isFarFromEnd(kept, ahead, now))
@@ -132,12 +137,14 @@ export class TieredCache implements Cache {
   async #obtain (key: string, load: Load<unknown>, options: CacheEntryOptions | undefined): Promise<unknown> {
     checkKey(key)
     checkLoad(load)
-    const settings = settingsOf(options, this.#defaults)
-    return valueOf(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings)
+    const settings = this.#settingsOf(options)
+    return taken(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings.clone)
   }
 
-  async #value (key: string, settings: Settings, loader: Loader): Promise<unknown> {
-    return valueOf(await inSpan('cache wait', () => this.#loads.ask(key, settings, loader)), settings)
+  #settingsOf (options: CacheEntryOptions | undefined, table?: OptionTable): Settings {
+    const settings = settingsOf(options, this.#defaults, 'options', table)
+    this.#largest = Math.max(this.#largest, settings.maxBytes)
+    return settings
   }
 
   async #find (key: string): Promise<Entry | undefined> {
@@ -148,13 +155,13 @@ export class TieredCache implements Cache {
       tiers.counts.memoryHits++
       return recalled.value
     }
-    const [found] = await tiers.fences.hold(key, 'read', (fence) => tiers.find([fence], [], this.#defaults.maxBytes))
+    const [found] = await tiers.fences.hold(key, 'read', (fence) => tiers.find([fence], [], this.#largest))
     const { kept } = found!
     if (kept !== undefined && this.#isFresh(kept)) {
       tiers.counts.redisHits++
       return kept.value
     }
-    this.#loads.counts.misses++
+    this.#loads.countMiss()
     return undefined
   }
 
@@ -169,10 +176,6 @@ export class TieredCache implements Cache {
   #lifetime (settings: Settings): ReturnType<typeof lifetime> {
     return lifetime(settings, this.#now(), this.#options.random)
   }
-}
-
-function valueOf (entry: Entry, { clone }: Settings): unknown {
-  return clone ? entry.copy() : entry.value()
 }
 
 function checkKey (key: string): void {

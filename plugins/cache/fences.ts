@@ -63,9 +63,9 @@ export class Fences {
     for (const key of this.#open.keys()) this.break(key)
   }
 
-  /** Only what was read, and so may be old. A write that began since brings something newer still. */
-  breakReads (key: string): void {
-    for (const fence of this.#of(key)) if (fence.holder === 'read') fence.state = 'broken'
+  /** Only what was read, and so may be old. A write that began since brings something newer still. @param but is not broken */
+  breakReads (key: string, but?: Fence): void {
+    for (const fence of this.#of(key)) if (fence.holder === 'read' && fence !== but) fence.state = 'broken'
   }
 
   /** Any key may have been invalidated unheard. */

@@ -99,6 +99,8 @@ class Waiter {
  * the value or the error.
  */
 export class Flight {
+  /** Settles, and never rejects, when Redis has been asked; undefined from then on. */
+  reading: Promise<void> | undefined
   readonly key: string
   readonly run: LoadRun
   readonly fence: Fence
@@ -107,7 +109,10 @@ export class Flight {
   /** Whoever joins later may have seen an invalidation that it has not. */
   readonly began: Moment
   readonly #rules: FlightRules
-  readonly #waiters = new Set<Waiter>()
+  #waiters: Set<Waiter> | undefined
+  /** Callers that wait for Redis to be asked, and are no waiters yet. */
+  #readers = 0
+  #found: Entry | undefined
   #candidate: Kept | undefined
   #loading = false
   #landed: ((waiter: Waiter) => void) | undefined
@@ -123,7 +128,12 @@ export class Flight {
 
   /** Whether anybody waits. */
   get awaited (): boolean {
-    return this.#waiters.size > 0
+    return this.#readers > 0 || (this.#waiters?.size ?? 0) > 0
+  }
+
+  /** What Redis had, if that is the outcome. */
+  get found (): Entry | undefined {
+    return this.#found
   }
 
   /** The newest stale value known, for those who accept it. */
@@ -132,31 +142,40 @@ export class Flight {
   }
 
   /**
-   * @param waited milliseconds that the caller has waited for other loads already
-   * @throws the signal's reason, BusyError or ReentryError, at once
+   * @param joined when the caller came
+   * @param waited milliseconds that it has waited for other loads already
+   * @throws what the load threw, the signal's reason, BusyError, ReentryError or TimeoutError
    */
-  wait (patience: Patience, joined: Moment, waited = 0): Promise<Outcome> {
-    const { signal } = patience
-    signal?.throwIfAborted()
-    if (this.#waiters.size >= this.#rules.maxWaiters) throw new BusyError(this.#rules.maxWaiters)
-    const waiter = new Waiter(patience, joined, waited, this.run, this.#waiters)
-    this.#waiters.add(waiter)
-    if (this.#landed !== undefined) this.#landed(waiter)
-    else if (!this.#offerTo(waiter, patience.stale) && this.#loading) this.#arm(waiter)
-    return waiter.outcome.promise
+  async outcome (patience: Patience, joined: Moment, waited = 0): Promise<Outcome> {
+    if (this.reading !== undefined && patience.signal === undefined) {
+      // Redis answers soon or not at all: one who cannot be called off needs nothing of its own to wait for that.
+      this.#admit()
+      this.run.want(undefined)
+      this.#readers++
+      await this.reading
+      this.#readers--
+      if (this.#found !== undefined) return this.#found
+    }
+    return await this.#wait(patience, joined, waited)
   }
 
   /** A stale value has been found: who accepts it need not wait. */
   offer (candidate: Kept): void {
     if (this.#candidate !== undefined && this.#candidate.freshUntil >= candidate.freshUntil) return
     this.#candidate = candidate
-    for (const waiter of this.#waiters) this.#offerTo(waiter, waiter.patience.stale)
+    for (const waiter of this.#waiters ?? []) this.#offerTo(waiter, waiter.patience.stale)
   }
 
   /** The load has begun: from now on it is a matter of patience. Until then it was one of Redis, whose commands have their own time. */
   loading (): void {
     this.#loading = true
-    for (const waiter of this.#waiters) this.#arm(waiter)
+    for (const waiter of this.#waiters ?? []) this.#arm(waiter)
+  }
+
+  /** With what Redis had. */
+  landFound (entry: Entry): void {
+    this.#found = entry
+    this.land(entry)
   }
 
   /** @param overtaken whether a tag of the value was invalidated after the flight began: then who joined since asks again */
@@ -181,9 +200,25 @@ export class Flight {
     })
   }
 
+  #admit (): void {
+    const { maxWaiters } = this.#rules
+    if (this.#readers + (this.#waiters?.size ?? 0) >= maxWaiters) throw new BusyError(maxWaiters)
+  }
+
+  #wait (patience: Patience, joined: Moment, waited: number): Promise<Outcome> {
+    patience.signal?.throwIfAborted()
+    this.#admit()
+    this.#waiters ??= new Set()
+    const waiter = new Waiter(patience, joined, waited, this.run, this.#waiters)
+    this.#waiters.add(waiter)
+    if (this.#landed !== undefined) this.#landed(waiter)
+    else if (!this.#offerTo(waiter, patience.stale) && this.#loading) this.#arm(waiter)
+    return waiter.outcome.promise
+  }
+
   #settleAll (settle: (waiter: Waiter) => void): void {
     this.#landed = settle
-    for (const waiter of this.#waiters) settle(waiter)
+    for (const waiter of this.#waiters ?? []) settle(waiter)
   }
 
   #offerTo (waiter: Waiter, accepts: number): boolean {

@@ -1,46 +1,21 @@
-import { inSpan } from '../shared/spans.js'
-import type { Load, LoadContext } from './api.js'
-import { loaded as loadedChannel } from './channels.js'
-import { entryOf, uncopied, type Entry } from './entry.js'
+import type { CacheStats } from './api.js'
+import type { Entry } from './entry.js'
 import type { Fence } from './fences.js'
 import { AGAIN, Flight, type FlightRules } from './flight.js'
-import { dueEarly, lifetime, retentionOf } from './freshness.js'
+import { dueEarly } from './freshness.js'
 import type { Kept } from './kept.js'
-import { OwnLoadContext } from './load-context.js'
 import { LoadRun } from './load-run.js'
-import { missingSettings, type Settings } from './settings.js'
+import { Loading, type Departure, type Loader, type LoadingOptions, type Missing } from './loading.js'
+import type { Settings } from './settings.js'
 import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
-import type { Found, Keepable, Outdated, Own, Snapshot, Tiers } from './tiers.js'
+import type { Found, Outdated, Own, Tiers } from './tiers.js'
 
-/** What a loader has for one key. */
-export type Loaded =
-  | { readonly value: unknown, readonly missing?: boolean }
-  | { readonly error: unknown }
+type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadErrors' | 'unsupported' | 'oversized'>
 
-/** Loads all of the keys, and answers in their order. */
-export type Loader = (keys: readonly string[], context: LoadContext) => Promise<readonly Loaded[]>
-
-export function single (load: Load<unknown>): Loader {
-  return async (_keys, context) => [{ value: await load(context) }]
-}
-
-export interface LoadsOptions {
-  tiers: Tiers
+export interface LoadsOptions extends LoadingOptions {
   /** Callers that may wait for one key. */
   maxWaiters: number
-  /** Milliseconds after which a load is aborted, and no longer waited for by those who come then. */
-  longestLoad: number
-  /** Wall clock, milliseconds. */
-  now: () => number
-  random: () => number
-  onUnsupported: (part: string) => void
-}
-
-/** A flight that Redis had nothing fresh for. */
-interface Missing {
-  readonly flight: Flight
-  readonly stamp: Buffer | undefined
 }
 
 /** A value that is still given out, and should be loaded anew. */
@@ -51,16 +26,22 @@ interface Due {
 
 /** What is being loaded: one load a key at a time, shared by all who ask for it. */
 export class Loads implements FlightRules {
-  readonly counts = { misses: 0, loads: 0, loadErrors: 0, shared: 0, staleServed: 0, unsupported: 0, oversized: 0 }
+  readonly #counts = { misses: 0, shared: 0, staleServed: 0 }
   readonly #options: LoadsOptions
   readonly #tiers: Tiers
   readonly #flights = new SingleFlight<Flight>()
   readonly #throttle: Throttle
+  readonly #loading: Loading
 
   constructor (options: LoadsOptions) {
     this.#options = options
     this.#tiers = options.tiers
     this.#throttle = new Throttle(options.now)
+    this.#loading = new Loading(options, this.#flights, this.#throttle)
+  }
+
+  get counts (): LoadCounts {
+    return { ...this.#counts, ...this.#loading.counts }
   }
 
   /** Who asks from now on shares nothing that began before. */
@@ -80,7 +61,8 @@ export class Loads implements FlightRules {
       }
       const joined = this.#tiers.tags.moment()
       const since = performance.now()
-      const outcome = await (this.#join(key) ?? this.#depart([key], settings, loader)[0]!).wait(settings, joined, waited)
+      const flight = this.#join(key) ?? this.#depart([key], settings, loader)[0]!
+      const outcome = await flight.outcome(settings, joined, waited)
       if (outcome !== AGAIN) return outcome
       waited += performance.now() - since
     }
@@ -94,7 +76,17 @@ export class Loads implements FlightRules {
     for (let open = keys; open.length > 0;) {
       settings.signal?.throwIfAborted()
       const joined = this.#tiers.tags.moment()
-      const waits: Flight[] = []
+      const again: string[] = []
+      const arrival = async (flight: Flight): Promise<void> => {
+        try {
+          const outcome = await flight.outcome(settings, joined, waited)
+          if (outcome === AGAIN) again.push(flight.key)
+          else results.set(flight.key, { status: 'fulfilled', value: outcome })
+        } catch (reason) {
+          results.set(flight.key, { status: 'rejected', reason })
+        }
+      }
+      const arrivals: Array<Promise<void>> = []
       const due: Due[] = []
       const departing: string[] = []
       for (const key of open) {
@@ -103,21 +95,15 @@ export class Loads implements FlightRules {
         if (atHand !== undefined) {
           results.set(key, { status: 'fulfilled', value: atHand.kept.value })
           if (atHand.renew) due.push({ key, kept: atHand.kept })
-        } else if (flight !== undefined) waits.push(flight)
+        } else if (flight !== undefined) arrivals.push(arrival(flight))
         else departing.push(key)
       }
       if (due.length > 0) this.#renew(due, settings, loader)
-      if (departing.length > 0) waits.push(...this.#depart(departing, settings, loader))
-      const again: string[] = []
-      await Promise.all(waits.map(async (flight) => {
-        try {
-          const outcome = await flight.wait(settings, joined, waited)
-          if (outcome === AGAIN) again.push(flight.key)
-          else results.set(flight.key, { status: 'fulfilled', value: outcome })
-        } catch (reason) {
-          results.set(flight.key, { status: 'rejected', reason })
-        }
-      }))
+      for (const flight of await this.#departed(departing, settings, loader)) {
+        if (flight.found === undefined) arrivals.push(arrival(flight))
+        else results.set(flight.key, { status: 'fulfilled', value: flight.found })
+      }
+      await Promise.all(arrivals)
       settings.signal?.throwIfAborted()
       open = again
       waited = performance.now() - start
@@ -131,8 +117,7 @@ export class Loads implements FlightRules {
     this.#flights.forget(key)
     this.#tiers.fences.breakReads(key)
     const [flight] = this.#depart([key], settings, loader, [Infinity])
-    const outcome = await flight!.wait({ ...settings, stale: -Infinity, staleOnError: -Infinity }, flight!.began)
-    return outcome === AGAIN ? await this.refreshNow(key, settings, loader) : outcome
+    return await flight!.outcome({ ...settings, stale: -Infinity, staleOnError: -Infinity }, flight!.began) as Entry
   }
 
   get maxWaiters (): number {
@@ -144,19 +129,16 @@ export class Loads implements FlightRules {
   }
 
   onOffered ({ freshUntil }: Kept): void {
-    if (freshUntil <= this.#options.now()) this.counts.staleServed++
+    if (freshUntil <= this.#options.now()) this.#counts.staleServed++
   }
 
-  /** @returns what can be kept of a value; counts why not */
+  /** As of `Loading`. */
   keepable (own: Own | { readonly unsupported: string }, settings: Settings): Own | undefined {
-    if ('unsupported' in own) {
-      this.counts.unsupported++
-      this.#options.onUnsupported(own.unsupported)
-      return undefined
-    }
-    if (own.bytes.length <= settings.maxBytes) return own
-    this.counts.oversized++
-    return undefined
+    return this.#loading.keepable(own, settings)
+  }
+
+  countMiss (): void {
+    this.#counts.misses++
   }
 
   /** What memory has for such a call, and whether it should be loaded anew in the background. */
@@ -170,13 +152,13 @@ export class Loads implements FlightRules {
     }
     const pausing = this.#throttle.pausing(key)
     if (over >= settings.stale && !(pausing && over < settings.staleOnError)) return undefined
-    this.counts.staleServed++
+    this.#counts.staleServed++
     return { kept, renew: !pausing }
   }
 
   #join (key: string): Flight | undefined {
     const flight = this.#flights.get(key)
-    if (flight !== undefined) this.counts.shared++
+    if (flight !== undefined) this.#counts.shared++
     return flight
   }
 
@@ -188,41 +170,58 @@ export class Loads implements FlightRules {
     flight!.run.want(undefined)
   }
 
+  /** As `#depart`, with Redis asked: for one who cannot be called off the values that it has are there then. */
+  async #departed (keys: readonly string[], settings: Settings, loader: Loader): Promise<readonly Flight[]> {
+    if (keys.length === 0) return []
+    const flights = this.#depart(keys, settings, loader)
+    const { run, reading } = flights[0]!
+    if (settings.signal === undefined) {
+      run.want(undefined)
+      await reading
+    }
+    return flights
+  }
+
   /** @param newerThan for a renewal: what ends earlier in Redis is no news */
   #depart (keys: readonly string[], settings: Settings, loader: Loader, newerThan?: readonly number[]): Flight[] {
     const run = new LoadRun(keys)
-    const began = this.#tiers.tags.moment()
+    const moment = this.#tiers.tags.moment()
     const flights = keys.map((key) => {
       const fence = this.#tiers.fences.open(key, 'read')
-      const flight = this.#flights.depart(new Flight(run, fence, settings.tags, began, this))
+      const flight = this.#flights.depart(new Flight(run, fence, settings.tags, moment, this))
       const kept = this.#tiers.recall(key)
       if (kept !== undefined) flight.offer(kept)
       return flight
     })
-    void this.#fly(flights, run, settings, loader, newerThan)
+    const departure = { run, settings, loader, anew: newerThan?.[0] === Infinity, began: this.#options.now() }
+    const reading = this.#read(flights, departure, newerThan)
+    for (const flight of flights) flight.reading = reading
     return flights
   }
 
-  /** Never rejects; whatever happens, nobody is left waiting. */
-  async #fly (flights: readonly Flight[], run: LoadRun, settings: Settings, loader: Loader, newerThan: readonly number[] | undefined): Promise<void> {
-    const began = this.#options.now()
+  /** Asks Redis, and has loaded what it has nothing for, but does not wait for that. Never rejects; nobody is left waiting. */
+  async #read (flights: readonly Flight[], departure: Departure, newerThan: readonly number[] | undefined): Promise<void> {
     try {
-      const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
-      const due: Due[] = []
-      const missing: Missing[] = []
-      flights.forEach((flight, index) => {
-        if (!this.#landOn(found[index]!, flight, settings, newerThan?.[index], due)) missing.push({ flight, stamp: found[index]!.stamp })
-      })
-      if (due.length > 0) this.#renew(due, settings, loader)
-      if (missing.length > 0) await this.#load(missing, run, settings, loader, began, newerThan?.[0] === Infinity)
+      await this.#land(flights, departure, newerThan)
     } catch (error) {
-      for (const flight of flights) this.#fail(flight, error)
-    } finally {
-      for (const flight of flights) {
-        this.#flights.land(flight)
-        this.#tiers.fences.close(flight.fence)
-      }
+      for (const flight of flights) this.#loading.fail(flight, error)
     }
+  }
+
+  async #land (flights: readonly Flight[], departure: Departure, newerThan: readonly number[] | undefined): Promise<void> {
+    const { settings, loader } = departure
+    const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
+    const due: Due[] = []
+    const missing: Missing[] = []
+    flights.forEach((flight, index) => {
+      flight.reading = undefined
+      if (this.#landOn(found[index]!, flight, settings, newerThan?.[index], due)) this.#loading.close(flight)
+      else missing.push({ flight, stamp: found[index]!.stamp })
+    })
+    if (due.length > 0) this.#renew(due, settings, loader)
+    if (missing.length === 0) return
+    if (newerThan === undefined) this.#counts.misses += missing.length
+    void this.#loading.load(missing, departure)
   }
 
   /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
@@ -230,7 +229,7 @@ export class Loads implements FlightRules {
     const { key } = flight
     if (kept !== undefined && kept.freshUntil > Math.max(this.#options.now(), newerThan ?? -Infinity)) {
       this.#tiers.counts.redisHits++
-      this.#land(flight, kept.value, [])
+      flight.landFound(kept.value)
       if (newerThan === undefined && this.#isDue(key, kept, settings)) due.push({ key, kept })
       return true
     }
@@ -238,105 +237,11 @@ export class Loads implements FlightRules {
     const { candidate } = flight
     if (newerThan !== undefined || candidate === undefined || !this.#throttle.pausing(key)) return false
     if (!flight.accepts(candidate, Math.max(settings.stale, settings.staleOnError))) return false
-    this.#flights.land(flight)
     flight.landStale()
     return true
   }
 
-  /** @param firm whether a value of another process that this one may not overwrite is not to stand either */
-  async #load (missing: readonly Missing[], run: LoadRun, settings: Settings, loader: Loader, began: number, firm: boolean): Promise<void> {
-    const { now, random } = this.#options
-    if (run.abandoned && missing.every(({ flight }) => !flight.awaited)) {
-      for (const { flight } of missing) this.#fail(flight, undefined)
-      return
-    }
-    this.counts.misses += missing.length
-    const snapshot = await this.#tiers.snapshot(settings.tags, retentionOf(settings))
-    const flights = missing.map(({ flight }) => flight)
-    for (const flight of flights) flight.loading()
-    const context = new OwnLoadContext(run, flights.length === 1 ? this.#staleOf(flights[0]!) : undefined)
-    const start = performance.now()
-    const loaded = await this.#callLoader(flights, run, loader, context)
-    const loadTime = performance.now() - start
-
-    const tagged = await this.#withTags(snapshot, context, settings)
-    const landings: Array<{ flight: Flight, entry: Entry }> = []
-    const keepables: Keepable[] = []
-    // Of which the source has something else now that is not to be kept: nor is what it had.
-    const outdated: string[] = []
-    missing.forEach(({ flight, stamp }, index) => {
-      const one = loaded[index]!
-      if ('error' in one) {
-        this.counts.loadErrors++
-        if (!run.abandoned) this.#throttle.failed(flight.key)
-        this.#fail(flight, one.error)
-        return
-      }
-      this.#throttle.succeeded(flight.key)
-      const made = entryOf(one.value)
-      landings.push({ flight, entry: 'unsupported' in made ? uncopied(one.value) : made.entry })
-      const own = this.keepable(made, settings)
-      // ttl(0) keeps nothing, and not that there is none either.
-      const rules = one.missing === true && context.ownTtl !== 0 ? missingSettings(settings) : { ...settings, ttl: context.ownTtl ?? settings.ttl }
-      if (own === undefined || rules.ttl === 0 || tagged === undefined) {
-        if (flight.candidate !== undefined && flight.fence.state === 'intact') outdated.push(flight.key)
-        return
-      }
-      const held = { ...lifetime(rules, now(), random), value: own.entry, loadTime, tags: tagged.tags }
-      keepables.push({ fence: flight.fence, stamp, held, bytes: own.bytes, began, snapshot: tagged, firm })
-    })
-    await Promise.all([this.#tiers.keep(keepables), ...outdated.map((key) => this.#tiers.delete(key))])
-    const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
-    for (const { flight, entry } of landings) this.#land(flight, entry, tags)
-  }
-
-  async #callLoader (flights: readonly Flight[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
-    const keys = flights.map(({ key }) => key)
-    this.counts.loads++
-    const start = performance.now()
-    const tell = (outcome: { error?: unknown }): void => {
-      loadedChannel.publish(() => ({ key: keys[0]!, keys: keys.length, elapsed: performance.now() - start, ...outcome }))
-    }
-    const tooLong = setTimeout(() => {
-      for (const flight of flights) {
-        this.#flights.land(flight)
-        this.#tiers.fences.late(flight.fence)
-      }
-      run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
-    }, this.#options.longestLoad).unref()
-    try {
-      const loaded = await run.run(() => inSpan('cache load', () => loader(keys, context)))
-      tell({})
-      return loaded
-    } catch (error) {
-      tell({ error })
-      return keys.map(() => ({ error }))
-    } finally {
-      clearTimeout(tooLong)
-    }
-  }
-
-  async #withTags (snapshot: Snapshot, context: OwnLoadContext, settings: Settings): Promise<Snapshot | undefined> {
-    const more = context.tagsBeyond(settings.tags)
-    return more.length === 0 ? snapshot : await this.#tiers.withTags(snapshot, more, context.ownTtl ?? settings.ttl)
-  }
-
-  #staleOf ({ candidate, fence }: Flight): unknown {
-    return candidate === undefined || fence.state === 'broken' || this.#tiers.tags.voids(candidate) ? undefined : candidate.value.value()
-  }
-
   #isDue (key: string, kept: Kept, { refreshAhead }: Settings): boolean {
     return refreshAhead !== false && !this.#throttle.pausing(key) && dueEarly(kept, refreshAhead, this.#options.now(), this.#options.random)
-  }
-
-  /** @param tags of the value; who joined after one of them was invalidated asks again */
-  #land (flight: Flight, entry: Entry, tags: readonly string[]): void {
-    this.#flights.land(flight)
-    flight.land(entry, tags.some((tag) => this.#tiers.tags.invalidatedSince(tag, flight.began)))
-  }
-
-  #fail (flight: Flight, error: unknown): void {
-    this.#flights.land(flight)
-    flight.fail(error)
   }
 }

@@ -1,19 +1,20 @@
 import { complaint, describe } from '../shared/options.js'
 import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } from './api.js'
-import { batchLoader, resultsOf, uniqueIds } from './batch.js'
+import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
-import type { Loader } from './loads.js'
+import type { Loader } from './loading.js'
 import { Saves } from './saves.js'
 import { missingSettings, RESOURCE_TABLE, settingsOf, type Settings } from './settings.js'
 
 /** What a resource needs of its cache. */
 export interface ResourceBase {
   defaults: Settings
-  getOrSet: (key: string, settings: Settings, loader: Loader) => Promise<unknown>
+  /** Milliseconds that a save holds up the next one of its key at most. */
+  longestSave: number
   ask: (key: string, settings: Settings, loader: Loader) => Promise<Entry>
   askMany: (keys: readonly string[], settings: Settings, loader: Loader) => Promise<Map<string, PromiseSettledResult<Entry>>>
-  refresh: (key: string, settings: Settings, loader: Loader) => Promise<unknown>
+  refresh: (key: string, settings: Settings, loader: Loader) => Promise<Entry>
   delete: (key: string) => Promise<WriteResult>
   setAfter: (save: () => Promise<void>, key: string, value: unknown, settings: Settings) => Promise<WriteResult>
 }
@@ -27,15 +28,16 @@ export function createResource<T, I extends Id> (name: string, options: Resource
   const { key: ownKey = defaultKey, load, loadMany, save, write } = options
   if (load === undefined) throw new OptionError(complaint(`${place}.load`, RESOURCE_TABLE.load.expected, 'undefined'))
   if ((write === undefined) !== (save === undefined)) throw new OptionError(`${place}: write and save go together: how it is written, and by what`)
-  const saves = new Saves()
+  const saves = new Saves(base.longestSave)
 
   const one = (id: I): Loader => async (_keys, context) => [asLoaded(await load(id, context))]
 
   return {
     async get (id, own) {
-      return await base.getOrSet(keyOf(id), withSignal(settings, own), one(id)) as T
+      return taken(await base.ask(keyOf(id), withSignal(settings, own), one(id)), settings.clone) as T
     },
     async getMany (ids, own) {
+      checkIds(ids)
       const keys = ids.map(keyOf)
       const idOf = uniqueIds(ids, keys)
       const asked = withSignal(settings, own)
@@ -48,7 +50,7 @@ export function createResource<T, I extends Id> (name: string, options: Resource
       return await saves.run(key, () => base.setAfter(async () => { await save(id, value) }, key, value, isMissing(value) ? missingSettings(settings) : settings))
     },
     delete: async (id) => await base.delete(keyOf(id)),
-    refresh: async (id) => await base.refresh(keyOf(id), settings, one(id)) as T
+    refresh: async (id) => taken(await base.refresh(keyOf(id), settings, one(id)), settings.clone) as T
   }
 
   function keyOf (id: I): string {

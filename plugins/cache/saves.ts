@@ -1,34 +1,42 @@
+import { withDeadline } from '../shared/deadline.js'
+import { InOrder } from './in-order.js'
 import { LoadRun } from './load-run.js'
-
-interface Save {
-  readonly run: LoadRun
-  readonly ended: Promise<unknown>
-}
 
 /** Saves of one key, one after the other: which of two at once the source takes last, nobody could say. */
 export class Saves {
-  readonly #last = new Map<string, Save>()
+  readonly #inOrder = new InOrder()
+  /** Of each key, the one that was asked for last. */
+  readonly #last = new Map<string, LoadRun>()
+  readonly #longest: number
+
+  /** @param longest milliseconds after which a save no longer holds up the next one */
+  constructor (longest: number) {
+    this.#longest = longest
+  }
 
   /** @throws ReentryError when the save before this one waits, through whatever loads and saves, for this one */
   async run<T> (key: string, save: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key)
     const run = new LoadRun([key])
     const noLongerAwaited = run.awaitedBy(LoadRun.current)
     let noLongerWaiting = (): void => {}
     try {
-      noLongerWaiting = before?.run.awaitedBy(run) ?? noLongerWaiting
-      const work = (): Promise<T> => run.run(save)
-      const ended = before === undefined ? work() : before.ended.then(work, work)
-      const own = { run, ended }
-      this.#last.set(key, own)
-      try {
-        return await ended
-      } finally {
-        if (this.#last.get(key) === own) this.#last.delete(key)
-      }
+      noLongerWaiting = this.#last.get(key)?.awaitedBy(run) ?? noLongerWaiting
+      this.#last.set(key, run)
+      return await this.#afterTheOthers(key, () => run.run(save))
     } finally {
+      if (this.#last.get(key) === run) this.#last.delete(key)
       noLongerWaiting()
       noLongerAwaited()
     }
+  }
+
+  async #afterTheOthers<T> (key: string, save: () => Promise<T>): Promise<T> {
+    return await new Promise((resolve, reject) => {
+      void this.#inOrder.run(key, async () => {
+        const saving = save()
+        saving.then(resolve, reject)
+        await withDeadline(saving, this.#longest).catch(() => {})
+      })
+    })
   }
 }

@@ -10,11 +10,11 @@ import type { Coherence } from './coherence.js'
 import { entryFrom, type Entry } from './entry.js'
 import { Fences, type Fence } from './fences.js'
 import type { Lifetime } from './freshness.js'
-import { InOrder } from './in-order.js'
+import { Generations, type Snapshot } from './generations.js'
 import { Kept } from './kept.js'
 import type { Messages } from './messages.js'
-import { Tags, type Moment } from './tags.js'
-import { Untold } from './untold.js'
+import { Tags } from './tags.js'
+import { Telling } from './telling.js'
 
 export interface TiersOptions {
   memory: MemoryTier<Entry> | undefined
@@ -42,14 +42,6 @@ export interface Found {
 
 const NOTHING: Found = {}
 
-/** The generations of the tags that a load's value will depend on, from before the load. */
-export interface Snapshot {
-  readonly taken: Moment
-  readonly tags: readonly TagGeneration[]
-  /** That of any tag; undefined where Redis has no part in it, and so gets no value either. */
-  readonly any: string | undefined
-}
-
 /** A value to be kept, in the form for each tier. */
 export interface Keepable {
   readonly fence: Fence
@@ -59,8 +51,6 @@ export interface Keepable {
   /** Wall-clock milliseconds before the read that the stamp is from. */
   readonly began: number
   readonly snapshot: Snapshot
-  /** Whether what another process wrote meanwhile, which may be older, is to be deleted. */
-  readonly firm: boolean
 }
 
 /** A value as the cache keeps it, in memory and serialised. */
@@ -69,24 +59,24 @@ export interface Own {
   readonly bytes: Uint8Array
 }
 
-/** Milliseconds that the generation of a tag stands in Redis at least. */
-const TAG_LIFETIME = 24 * 60 * 60 * 1_000
-
 /** Memory and Redis as one: what was deleted, overwritten or invalidated comes back from neither. */
 export class Tiers {
   readonly tags = new Tags()
   readonly fences = new Fences()
+  readonly generations: Generations
   readonly counts = { memoryHits: 0, redisHits: 0, redisErrors: 0, unreadable: 0 }
   readonly #options: TiersOptions
   readonly #memory: MemoryTier<Entry> | undefined
-  readonly #writes = new InOrder()
-  readonly #untoldKeys = new Untold((key) => this.#tellDelete(key), () => { this.#tooMuchUntold() })
-  readonly #untoldTags = new Untold((tag) => this.#tellInvalidation([tag]), () => { this.#tooMuchUntold() })
+  readonly #telling: Telling
   #coherence: Coherence | undefined
 
   constructor (options: TiersOptions) {
+    const { redis, messages, now } = options
+    const onRedisError = (error: unknown): void => { this.#failed(error) }
     this.#options = options
     this.#memory = options.memory
+    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError })
+    this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
   }
 
   /** From now on, memory is trusted only while the messages of the other processes are heard. */
@@ -100,8 +90,7 @@ export class Tiers {
 
   /** Ends the attempts to tell Redis what it could not be told. */
   close (): void {
-    this.#untoldKeys.close()
-    this.#untoldTags.close()
+    this.#telling.close()
   }
 
   /** What memory has, fresh or stale, if it can be trusted. */
@@ -124,18 +113,19 @@ export class Tiers {
     const { redis } = this.#options
     if (redis === undefined) return fences.map(() => NOTHING)
     // What stands there is older than what this process did. Redis is told now, and not believed.
-    const untold = new Set(fences.filter(({ key }) => this.#untoldKeys.has(key)))
-    if (untold.size > 0) await Promise.all([...untold].map(({ key }) => this.#tellDelete(key)))
-    if (untold.size === fences.length) return fences.map(() => NOTHING)
+    const untold = this.#telling.untold(fences)
+    if (untold.length > 0) await Promise.all(untold.map(({ key }) => this.#telling.delete(key)))
+    if (untold.length === fences.length) return fences.map(() => NOTHING)
     const asked = this.tags.moment()
-    const tags = [EVERYTHING, ...named]
+    const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
     try {
       const { states, generations } = await redis.read(fences.map(({ key }) => key), tags)
-      this.#learn(tags, generations, asked)
+      this.generations.learn(tags, generations, asked)
       let later = false
       const found = fences.map((fence, index): Found | Promise<Found> => {
-        if (untold.has(fence)) return NOTHING
         const { opened, stamp } = states[index]!
+        if (opened.kind === 'unanswered') this.#failed(opened.error)
+        if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
         const kept = this.#keptFrom(opened, fence, tags, maxBytes)
         if (!(kept instanceof Promise)) return { stamp, kept }
         later = true
@@ -148,70 +138,41 @@ export class Tiers {
     }
   }
 
-  /** One that cannot be had takes nothing with it. */
-  async #foundLater (kept: Promise<Kept | undefined>, stamp: Buffer): Promise<Found> {
-    try {
-      return { stamp, kept: await kept }
-    } catch (error) {
-      this.#failed(error)
-      return NOTHING
-    }
-  }
-
-  /** The generations that a value loaded from now on will depend on. @param retention milliseconds that it will be kept */
-  async snapshot (named: readonly string[], retention: number): Promise<Snapshot> {
-    const { redis } = this.#options
-    if (redis?.available !== true) return this.#localSnapshot(named)
-    const established = await this.#establish([EVERYTHING, ANY_TAG, ...named], retention)
-    if (established === undefined) return this.#localSnapshot(named)
-    const [everything, any, ...tags] = established.tags
-    return { taken: established.taken, any: any!.generation, tags: [everything!, ...tags] }
-  }
-
-  /**
-   * Adds tags that were named only in the course of the load, with their generations from before it.
-   *
-   * @returns undefined when these cannot be known any more; then the value is not to be kept
-   */
-  async withTags (snapshot: Snapshot, more: readonly string[], retention: number): Promise<Snapshot | undefined> {
-    const { taken, any } = snapshot
-    if (more.some((tag) => this.tags.invalidatedSince(tag, taken))) return undefined
-    if (any === undefined) return { ...snapshot, tags: [...snapshot.tags, ...this.#localPairs(more)] }
-    const unknown = more.filter((tag) => this.tags.knownBefore(tag, taken) === undefined)
-    if (unknown.length > 0) {
-      const established = await this.#establish(unknown, retention)
-      // Read after them: while it stands, so did theirs since before the load.
-      if (established === undefined || !await this.#isAnyTagStill(any)) return undefined
-      if (more.some((tag) => this.tags.invalidatedSince(tag, taken))) return undefined
-    }
-    return { ...snapshot, tags: [...snapshot.tags, ...this.#localPairs(more)] }
-  }
-
   /** Keeps what was loaded where nothing newer has come meanwhile. */
   async keep (loaded: readonly Keepable[]): Promise<void> {
-    const { redis, longestLoad, now } = this.#options
-    const forRedis = loaded.filter(({ fence, held, stamp, snapshot, began }) => {
+    const { redis } = this.#options
+    const forRedis = loaded.filter((one) => {
+      const { fence, held, snapshot } = one
       // Void already, it would only stand in the place of what was loaded since.
-      if (snapshot.tags.some(({ tag }) => this.tags.invalidatedSince(tag, snapshot.taken))) return false
-      if (fence.state === 'intact') this.#memory?.set(fence.key, new Kept(held.value, held))
-      // After a gap the stamp decides: Redis knows what this process may have missed.
-      return mayBeKept(fence) && stamp !== undefined && snapshot.any !== undefined && now() - began <= longestLoad
+      if (this.#isVoid(snapshot)) return false
+      if (fence.state === 'intact') this.#remember(fence, new Kept(held.value, held))
+      return this.#mayGoToRedis(one)
     })
     if (redis === undefined || forRedis.length === 0) return
-    const packed = await Promise.all(forRedis.map(async ({ held, bytes }) => ({ ...held, value: await pack(bytes, this.#options.compressAbove) })))
+    const packed = await Promise.all(forRedis.map(async ({ bytes }) => await pack(bytes, this.#options.compressAbove)))
     // While it was compressed, this process may have done something newer.
-    const writes = forRedis.flatMap(({ fence, stamp, firm }, index) =>
-      !mayBeKept(fence) ? [] : [{ fence, firm, key: fence.key, stamp: stamp!, held: packed[index]! }])
+    const writes = forRedis.flatMap((one, index) =>
+      this.#mayGoToRedis(one) ? [{ fence: one.fence, key: one.fence.key, stamp: one.stamp!, held: { ...one.held, value: packed[index]! } }] : [])
     const results = await redis.writeIfUnchanged(writes)
-    await Promise.all(results.map(async (result, index) => {
-      const { fence, firm } = writes[index]!
+    results.forEach((result, index) => {
+      const { fence } = writes[index]!
       // Another process wrote or deleted this key while we loaded: ours may be the older value.
-      if (result.status === 'rejected' || result.value || !mayBeKept(fence)) return
-      if (firm) await this.delete(fence.key)
-      else if (fence.state === 'intact') this.#memory?.delete(fence.key)
-    }))
+      if (result.status === 'fulfilled' && !result.value && fence.state === 'intact') this.#memory?.delete(fence.key)
+    })
     const failure = results.find((result) => result.status === 'rejected')
     if (failure !== undefined) this.#failed(failure.reason)
+  }
+
+  /** Keeps what was loaded anew, in the place of what is kept: where that cannot be, nothing is. Others are told as of a `set`. */
+  async keepAnew (loaded: Keepable): Promise<void> {
+    const { fence, held, snapshot } = loaded
+    if (fence.state === 'broken') return
+    if (this.#isVoid(snapshot) || !this.#mayGoToRedis(loaded)) {
+      if (this.#options.redis !== undefined || fence.state !== 'intact') await this.delete(fence.key)
+      else this.#remember(fence, new Kept(held.value, held))
+      return
+    }
+    await this.#replace(loaded)
   }
 
   /** Keeps this, whatever stands there. */
@@ -222,8 +183,8 @@ export class Tiers {
       const held = { ...lifetime, value: own.entry, loadTime: 0 }
       const retention = lifetime.keptUntil - this.#options.now()
       let tags: readonly TagGeneration[] | undefined
-      const told = await this.#tell([key], this.#untoldKeys, key, async (redis) => {
-        const snapshot = await this.snapshot(named, retention)
+      const shared = await this.#telling.write(key, async (redis) => {
+        const snapshot = await this.generations.snapshot(named, retention)
         // Invalidated meanwhile: which of the two came first is for the invalidation to say.
         if (snapshot.any === undefined || this.#anyInvalidated(named, began)) {
           await redis.delete(key)
@@ -232,8 +193,7 @@ export class Tiers {
         tags = snapshot.tags
         await redis.set(key, { ...held, tags, value: await pack(own.bytes, this.#options.compressAbove) })
       })
-      const shared = told && tags !== undefined
-      tags ??= this.#localPairs(named)
+      tags ??= this.generations.local(named)
       this.#forgetReads(key)
       if (fence.state === 'intact' && !this.#anyInvalidated(named, began)) this.#memory?.set(key, new Kept(own.entry, { ...held, tags }))
       return { shared }
@@ -241,9 +201,9 @@ export class Tiers {
   }
 
   /**
-   * Keeps what `save` has brought to the source, and gives, if that can be kept. Nobody has a value while it is being saved; and
-   * where anybody else wrote meanwhile, nobody knows whose value the source has: then it is deleted again, and loaded by
-   * whoever asks next.
+   * Keeps what `save` has brought to the source, and gives, if that can be kept. What was kept before is gone when the save
+   * begins. Where anybody else wrote meanwhile, nobody knows whose value the source has: then it is deleted again, and
+   * loaded by whoever asks next.
    *
    * @param retention milliseconds that the value will be kept
    */
@@ -252,9 +212,8 @@ export class Tiers {
   ): Promise<WriteResult> {
     this.forget(key)
     return await this.fences.hold(key, 'write', async (fence) => {
-      const { redis, now, longestLoad, compressAbove } = this.#options
-      const began = now()
-      const [stamp, snapshot] = await Promise.all([this.#bar(key), this.snapshot(named, retention)])
+      const began = this.#options.now()
+      const [stamp, snapshot] = await Promise.all([this.#telling.bar(key), this.generations.snapshot(named, retention)])
       const saved = await save().catch(async (error: unknown) => {
         // It may have come to the source all the same.
         await this.delete(key)
@@ -262,36 +221,30 @@ export class Tiers {
       })
       if (fence.state !== 'intact' || saved === undefined) return await this.delete(key)
       this.#forgetReads(key)
-      const held = { freshUntil: saved.freshUntil, keptUntil: saved.keptUntil, loadTime: 0, tags: snapshot.tags }
-      const kept = new Kept(saved.own.entry, held)
-      if (redis === undefined) {
-        this.#memory?.set(key, kept)
+      const { own: { entry, bytes }, freshUntil, keptUntil } = saved
+      const held = { value: entry, freshUntil, keptUntil, loadTime: 0, tags: snapshot.tags }
+      if (this.#options.redis === undefined) {
+        this.#memory?.set(key, new Kept(entry, held))
         return { shared: false }
       }
-      if (stamp === undefined || snapshot.any === undefined || now() - began > longestLoad) return await this.delete(key)
-      let replaced = false
-      const shared = await this.#tell([key], this.#untoldKeys, key, async () => {
-        replaced = await redis.replace(key, stamp, { ...held, value: await pack(saved.own.bytes, compressAbove) })
-      })
-      this.#forgetReads(key)
-      if (replaced && fence.state === 'intact') this.#memory?.set(key, kept)
-      return { shared }
+      const keepable = { fence, stamp, held, bytes, began, snapshot }
+      return this.#mayGoToRedis(keepable) ? await this.#replace(keepable) : await this.delete(key)
     })
   }
 
   async delete (key: string): Promise<WriteResult> {
     this.forget(key)
-    const shared = await this.#tellDelete(key)
+    const shared = await this.#telling.delete(key)
     this.#forgetReads(key)
     return { shared }
   }
 
   async invalidate (tags: readonly string[]): Promise<WriteResult> {
-    if (tags.length > 0) this.forgetTags(tags)
-    if (this.#options.redis === undefined || tags.length === 0) return { shared: this.#options.redis !== undefined }
-    const shared = await this.#tellInvalidation(tags)
-    // A read that began before Redis had it may have learnt, and trusted, the old generation.
+    if (tags.length === 0) return { shared: this.#options.redis !== undefined }
     this.forgetTags(tags)
+    const shared = await this.#telling.invalidate(tags)
+    // A read that began before Redis had it may have learnt, and trusted, the old generation.
+    if (this.#options.redis !== undefined) this.forgetTags(tags)
     return { shared }
   }
 
@@ -319,10 +272,45 @@ export class Tiers {
   }
 
   /** After a write: a read that began before Redis had it may have found, and kept, the old value. */
-  #forgetReads (key: string): void {
-    this.fences.breakReads(key)
+  #forgetReads (key: string, writer?: Fence): void {
+    this.fences.breakReads(key, writer)
     this.#memory?.delete(key)
     this.#options.onForgotten({ key })
+  }
+
+  /** In memory, in the place of what other reads that are still under way may bring: this is newer. */
+  #remember (fence: Fence, kept: Kept): void {
+    this.fences.breakReads(fence.key, fence)
+    this.#memory?.set(fence.key, kept)
+  }
+
+  /** In both tiers, if nothing has been written since the stamp; else in neither. */
+  async #replace (keepable: Keepable): Promise<WriteResult> {
+    const { fence, stamp, held, bytes } = keepable
+    const { key } = fence
+    let replaced = false
+    const shared = await this.#telling.write(key, async (redis) => {
+      const value = await pack(bytes, this.#options.compressAbove)
+      if (this.#mayGoToRedis(keepable)) replaced = await redis.replace(key, stamp!, { ...held, value })
+      else await redis.delete(key)
+    })
+    this.#forgetReads(key, fence)
+    if (replaced && fence.state === 'intact') this.#memory?.set(key, new Kept(held.value, held))
+    return { shared }
+  }
+
+  /** After a gap the stamp decides: Redis knows what this process may have missed. */
+  #mayGoToRedis ({ fence: { state }, stamp, snapshot, began }: Keepable): boolean {
+    const { now, longestLoad } = this.#options
+    return (state === 'intact' || state === 'gap') && stamp !== undefined && snapshot.any !== undefined && now() - began <= longestLoad
+  }
+
+  #isVoid ({ tags, taken }: Snapshot): boolean {
+    return tags.some(({ tag }) => this.tags.invalidatedSince(tag, taken))
+  }
+
+  #anyInvalidated (named: readonly string[], since: number): boolean {
+    return this.generations.anyInvalidated([EVERYTHING, ...named], since)
   }
 
   /** At once where nothing has to be waited for, as on most hits. */
@@ -349,15 +337,18 @@ export class Tiers {
     }
     // The tags that the call had not named.
     const more = held.tags.map(({ tag }) => tag).filter((tag) => !asked.includes(tag))
-    if (more.length > 0) {
-      const moment = this.tags.moment()
-      this.#learn(more, await this.#options.redis!.tags.read(more), moment)
-    }
+    if (more.length > 0) await this.generations.ask(this.#options.redis!, more)
     return this.#received(held, entry, fence)
   }
 
-  #anyInvalidated (named: readonly string[], since: Moment): boolean {
-    return [EVERYTHING, ...named].some((tag) => this.tags.invalidatedSince(tag, since))
+  /** One that cannot be had takes nothing with it. */
+  async #foundLater (kept: Promise<Kept | undefined>, stamp: Buffer): Promise<Found> {
+    try {
+      return { stamp, kept: await kept }
+    } catch (error) {
+      this.#failed(error)
+      return NOTHING
+    }
   }
 
   #received (held: Held<Uint8Array>, value: Entry, fence: Fence): Kept | undefined {
@@ -365,94 +356,6 @@ export class Tiers {
     if (this.tags.voids(kept)) return undefined
     if (fence.state === 'intact') this.#memory?.set(fence.key, kept)
     return kept
-  }
-
-  #learn (tags: readonly string[], generations: ReadonlyArray<string | undefined>, asked: Moment, lastsUntil?: number): void {
-    tags.forEach((tag, index) => {
-      // Redis has not been told yet that this one is void.
-      if (!this.#untoldTags.has(tag)) this.tags.learn(tag, generations[index], asked, lastsUntil)
-    })
-  }
-
-  /** @returns the generations, made anew where missing, and when that was; or undefined where Redis cannot say */
-  async #establish (tags: readonly string[], retention: number): Promise<Pick<Snapshot, 'taken' | 'tags'> | undefined> {
-    const { redis, now } = this.#options
-    const until = now() + retention
-    const missing = tags.filter((tag) => !this.tags.lasts(tag, until))
-    if (missing.length > 0) {
-      const lifetime = 2 * Math.max(TAG_LIFETIME, retention)
-      try {
-        const untold = missing.filter((tag) => this.#untoldTags.has(tag))
-        if (untold.length > 0 && !await this.#tellInvalidation(untold)) return undefined
-        const asked = this.tags.moment()
-        this.#learn(missing, await redis!.tags.establish(missing, lifetime), asked, now() + lifetime / 2)
-      } catch (error) {
-        this.#failed(error)
-        return undefined
-      }
-    }
-    return { tags: this.#localPairs(tags), taken: this.tags.moment() }
-  }
-
-  /** Deletes the key in Redis. @returns the stamp of that, by which to write in its place; none where Redis could not be told */
-  async #bar (key: string): Promise<Buffer | undefined> {
-    let stamp: Buffer | undefined
-    await this.#tell([key], this.#untoldKeys, key, async (redis) => { stamp = await redis.delete(key) })
-    return stamp
-  }
-
-  async #isAnyTagStill (generation: string): Promise<boolean> {
-    const asked = this.tags.moment()
-    try {
-      const [current] = await this.#options.redis!.tags.read([ANY_TAG])
-      this.#learn([ANY_TAG], [current], asked)
-      return current === generation
-    } catch (error) {
-      this.#failed(error)
-      return false
-    }
-  }
-
-  #localSnapshot (named: readonly string[]): Snapshot {
-    return { taken: this.tags.moment(), any: undefined, tags: this.#localPairs(named) }
-  }
-
-  #localPairs (tags: readonly string[]): TagGeneration[] {
-    return tags.map((tag) => ({ tag, generation: this.tags.current(tag) }))
-  }
-
-  async #tellDelete (key: string): Promise<boolean> {
-    return await this.#tell([key], this.#untoldKeys, key, async (redis) => { await redis.delete(key) })
-  }
-
-  async #tellInvalidation (tags: readonly string[]): Promise<boolean> {
-    const told = await this.#tell(tags, this.#untoldTags, undefined, (redis) => redis.tags.invalidate(tags, this.#options.messages.ofTags(tags)))
-    // An answer of Redis from before may still be on its way, and is not to be believed.
-    if (told) this.tags.invalidate(tags)
-    return told
-  }
-
-  /** @param inOrderOf a key whose writes come to Redis in order, whatever each has to wait for: a set not after the delete that followed it */
-  async #tell (names: readonly string[], untold: Untold, inOrderOf: string | undefined, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
-    const { redis } = this.#options
-    if (redis === undefined || this.#coherence === undefined) return false
-    const attempt = async (): Promise<boolean> => await untold.track(names, async () => {
-      try {
-        await write(redis)
-        return true
-      } catch (error) {
-        this.#failed(error)
-        untold.add(names)
-        return false
-      }
-    })
-    return inOrderOf === undefined ? await attempt() : await this.#writes.run(inOrderOf, attempt)
-  }
-
-  /** More than can be remembered one by one: Redis is to be cleared. */
-  #tooMuchUntold (): void {
-    this.tags.invalidate([EVERYTHING])
-    this.#untoldTags.add([EVERYTHING])
   }
 
   #unreadable (key: string): undefined {
@@ -469,7 +372,4 @@ export class Tiers {
   }
 }
 
-/** In Redis, whose stamps know what this process may have missed. */
-function mayBeKept ({ state }: Fence): boolean {
-  return state === 'intact' || state === 'gap'
-}
+const ONLY_EVERYTHING = [EVERYTHING]

@@ -5,7 +5,10 @@ import { withResolvers, type Resolvers } from './with-resolvers.js'
 /** Keys of one MGET: enough to share its cost, few enough not to hold up the others on Redis' one thread. */
 const MOST = 256
 
-type Values = ReadonlyArray<Buffer | null>
+/** An Error for a key alone where only that could not be read: in Cluster its node has failed. */
+export type ReadValue = Buffer | null | Error
+
+type Values = readonly ReadValue[]
 
 interface Asked extends Resolvers<Values> {
   /** Where its keys stand in the batch. */
@@ -29,8 +32,11 @@ export class BatchedReads {
   }
 
   /** @returns the values in the order of `keys`; where these are too many for one command, none read later than those after it */
-  async get (keys: readonly string[]): Promise<Values> {
-    if (keys.length <= MOST) return await this.#ask(keys)
+  get (keys: readonly string[]): Promise<Values> {
+    return keys.length <= MOST ? this.#ask(keys) : this.#askInParts(keys)
+  }
+
+  async #askInParts (keys: readonly string[]): Promise<Values> {
     const parts: Array<Promise<Values>> = []
     for (let from = 0; from < keys.length; from += MOST) parts.push(this.#ask(keys.slice(from, from + MOST)))
     return (await Promise.all(parts)).flat()
@@ -73,7 +79,7 @@ export class BatchedReads {
     this.#commands.read(send).then(
       (values) => {
         this.#unanswered--
-        for (const { places, resolve } of asked) resolve(places.map((place) => values[place] ?? null))
+        answer(asked, values)
       },
       (error: unknown) => {
         this.#unanswered--
@@ -84,7 +90,19 @@ export class BatchedReads {
 
   /** A node that fails takes nothing with it but its own keys. */
   #sendEach (keys: readonly string[], asked: readonly Asked[]): void {
-    const values = keys.map((key) => this.#commands.read((client) => client.getBuffer(key)))
-    for (const { places, resolve, reject } of asked) Promise.all(places.map((place) => values[place]!)).then(resolve, reject)
+    this.#unanswered++
+    const values = keys.map((key) => this.#commands.read((client) => client.getBuffer(key)).catch(asError))
+    void Promise.all(values).then((settled) => {
+      this.#unanswered--
+      answer(asked, settled)
+    })
   }
+}
+
+function asError (reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}
+
+function answer (asked: readonly Asked[], values: Values): void {
+  for (const { places, resolve } of asked) resolve(places.map((place) => values[place] ?? null))
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { BatchedReads } from './batched-reads.js'
+import type { BatchedReads, ReadValue } from './batched-reads.js'
 import { GENERATION_LENGTH } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
 
@@ -49,7 +49,7 @@ const INVALIDATE = `${UNLESS_LATE}
  */
 export class RedisTags {
   readonly #options: RedisTagsOptions
-  readonly #last = new Map<string, { readonly bytes: Buffer | null, readonly generation: string | undefined }>()
+  #everything: { readonly bytes: Buffer | null, readonly generation: string | undefined } = { bytes: null, generation: undefined }
 
   constructor (options: RedisTagsOptions) {
     this.#options = options
@@ -62,16 +62,11 @@ export class RedisTags {
   }
 
   /** @param values of `keysOf(tags)`, and perhaps of more after them */
-  generationsFrom (tags: readonly string[], values: ReadonlyArray<Buffer | null>): Array<string | undefined> {
+  generationsFrom (tags: readonly string[], values: readonly ReadValue[]): Array<string | undefined> {
     return tags.map((tag, index) => {
       const bytes = values[index] ?? null
-      // All who read in one batch have the same bytes of these two: they are made a text once.
-      if (tag !== EVERYTHING && tag !== ANY_TAG) return generationFrom(bytes)
-      const last = this.#last.get(tag)
-      if (last !== undefined && last.bytes === bytes) return last.generation
-      const generation = generationFrom(bytes)
-      this.#last.set(tag, { bytes, generation })
-      return generation
+      if (bytes instanceof Error) throw bytes
+      return tag === EVERYTHING ? this.#everythingFrom(bytes) : generationFrom(bytes)
     })
   }
 
@@ -100,6 +95,12 @@ export class RedisTags {
     if (!commands.isCluster) return await remove([ANY_TAG, ...tags], message)
     await remove([ANY_TAG], '')
     await Promise.all(tags.map((tag, index) => remove([tag], index === 0 ? message : '')))
+  }
+
+  /** All who read in one batch have the same bytes: they are made a text once. */
+  #everythingFrom (bytes: Buffer | null): string | undefined {
+    if (this.#everything.bytes !== bytes) this.#everything = { bytes, generation: generationFrom(bytes) }
+    return this.#everything.generation
   }
 }
 

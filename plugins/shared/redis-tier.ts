@@ -1,5 +1,5 @@
 import { BatchedReads } from './batched-reads.js'
-import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
+import { ABSENT, open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
 import { RedisTags } from './redis-tags.js'
 import type { Held, Tier } from './tier.js'
@@ -63,7 +63,7 @@ export interface RedisRead {
 
 /** What stands under a key, with the stamp to give to `writeIfUnchanged`. */
 export interface RedisState {
-  readonly opened: Opened | typeof ABSENCE
+  readonly opened: Opened | typeof ABSENCE | { readonly kind: 'unanswered', readonly error: Error }
   readonly stamp: Buffer
 }
 
@@ -97,6 +97,7 @@ export class RedisTier implements Tier<Uint8Array> {
   async get (key: string): Promise<Held<Uint8Array> | undefined> {
     const { states: [state] } = await this.read([key])
     const { opened } = state!
+    if (opened.kind === 'unanswered') throw opened.error
     return opened.kind === 'value' && opened.held.keptUntil > this.#options.now() ? opened.held : undefined
   }
 
@@ -104,6 +105,7 @@ export class RedisTier implements Tier<Uint8Array> {
    * In one trip with whatever else is read in this turn of the event loop; more than some two hundred keys take several.
    *
    * @returns what stands there, in the order of `keys`, and the generations of the tags from no later than that
+   * @throws where nothing could be read; in Cluster also where the generation of a tag could not be
    */
   async read (keys: readonly string[], tags: readonly string[] = []): Promise<RedisRead> {
     const tagKeys = this.tags.keysOf(tags)
@@ -111,6 +113,7 @@ export class RedisTier implements Tier<Uint8Array> {
     const now = this.#options.now()
     const states = keys.map((_key, index): RedisState => {
       const envelope = values[tagKeys.length + index] ?? null
+      if (envelope instanceof Error) return { opened: { kind: 'unanswered', error: envelope }, stamp: ABSENT }
       return { opened: envelope === null ? ABSENCE : open(envelope, now), stamp: stampOf(envelope) }
     })
     return { states, generations: this.tags.generationsFrom(tags, values) }

@@ -39,37 +39,37 @@ async function value (outcome: Promise<Entry | typeof AGAIN>): Promise<unknown> 
 
 t.test('all who wait get the value, and who comes after the landing too', async (t) => {
   const { flight } = build()
-  const waiting = [flight.wait(patience, 1), flight.wait(patience, 2)]
+  const waiting = [flight.outcome(patience, 1), flight.outcome(patience, 2)]
   flight.land(entry('value'))
   t.strictSame(await Promise.all(waiting.map(value)), ['value', 'value'])
-  t.equal(await value(flight.wait(patience, 3)), 'value')
+  t.equal(await value(flight.outcome(patience, 3)), 'value')
 })
 
 t.test('who comes after a failure gets the error', async (t) => {
   const { flight } = build()
   const error = new Error('away')
   flight.fail(error)
-  await t.rejects(flight.wait(patience, 3), error)
+  await t.rejects(flight.outcome(patience, 3), error)
 })
 
 t.test('of a flight that was overtaken, only who had joined before may have the value', async (t) => {
   const { flight } = build({ began: 10 })
-  const waiting = [9, 10, 11].map((joined) => flight.wait(patience, joined))
+  const waiting = [9, 10, 11].map((joined) => flight.outcome(patience, joined))
   flight.land(entry('old'), true)
   t.strictSame(await Promise.all(waiting.map(value)), ['old', 'old', AGAIN])
-  t.equal(await value(flight.wait(patience, 12)), AGAIN)
+  t.equal(await value(flight.outcome(patience, 12)), AGAIN)
 })
 
 t.test('who accepts a stale value gets it when it is found, the newest there is, whoever comes first', async (t) => {
   const { flight, offered } = build()
   const stale = { ...patience, stale: 500 }
-  const before = flight.wait(stale, 1)
-  const strict = flight.wait(patience, 1)
+  const before = flight.outcome(stale, 1)
+  const strict = flight.outcome(patience, 1)
   flight.offer(kept('older', now - 400))
   t.equal(await value(before), 'older')
   flight.offer(kept('newer', now - 200))
   flight.offer(kept('older than that', now - 300))
-  t.equal(await value(flight.wait(stale, 1)), 'newer')
+  t.equal(await value(flight.outcome(stale, 1)), 'newer')
   t.equal(flight.candidate?.value.value(), 'newer')
   t.equal(offered.length, 2)
   flight.land(entry('new'))
@@ -78,7 +78,7 @@ t.test('who accepts a stale value gets it when it is found, the newest there is,
 
 t.test('a stale value that is too old for a caller is not offered to it', async (t) => {
   const { flight } = build()
-  const caller = flight.wait({ ...patience, stale: 100 }, 1)
+  const caller = flight.outcome({ ...patience, stale: 100 }, 1)
   flight.offer(kept('too old', now - 100))
   const error = new Error('away')
   flight.fail(error)
@@ -89,8 +89,8 @@ t.test('after a failure each gets the stale value if it accepts that, else the e
   const { flight } = build()
   const error = new Error('away')
   flight.offer(kept('old', now - 50))
-  const accepting = flight.wait({ ...patience, staleOnError: 100 }, 1)
-  const refusing = flight.wait({ ...patience, staleOnError: 50 }, 1)
+  const accepting = flight.outcome({ ...patience, staleOnError: 100 }, 1)
+  const refusing = flight.outcome({ ...patience, staleOnError: 50 }, 1)
   flight.fail(error)
   t.equal(await value(accepting), 'old')
   await t.rejects(refusing, error)
@@ -99,7 +99,7 @@ t.test('after a failure each gets the stale value if it accepts that, else the e
 t.test('a landing with the stale value sends those who do not accept it to ask again', async (t) => {
   const { flight } = build()
   flight.offer(kept('old', now - 50))
-  const waiting = [flight.wait({ ...patience, staleOnError: 100 }, 1), flight.wait(patience, 1)]
+  const waiting = [flight.outcome({ ...patience, staleOnError: 100 }, 1), flight.outcome(patience, 1)]
   flight.landStale()
   t.strictSame(await Promise.all(waiting.map(value)), ['old', AGAIN])
 })
@@ -108,10 +108,10 @@ t.test('who comes when the run has been aborted asks again when that fails, and 
   for (const [end, expected] of [[(flight: Flight) => { flight.fail(new Error('aborted')) }, AGAIN], [(flight: Flight) => { flight.land(entry('value')) }, 'value']] as const) {
     const { flight } = build()
     const leaving = new AbortController()
-    const left = flight.wait({ ...patience, signal: leaving.signal }, 1)
+    const left = flight.outcome({ ...patience, signal: leaving.signal }, 1)
     leaving.abort(new Error('left'))
     await t.rejects(left, { message: 'left' })
-    const late = flight.wait(patience, 2)
+    const late = flight.outcome(patience, 2)
     end(flight)
     t.equal(await value(late), expected)
   }
@@ -119,11 +119,11 @@ t.test('who comes when the run has been aborted asks again when that fails, and 
 
 t.test('patience counts from the joining, and only while the load is under way', async (t) => {
   const { flight } = build()
-  const early = flight.wait({ ...patience, hardTimeout: 5 }, 1)
+  const early = flight.outcome({ ...patience, hardTimeout: 5 }, 1)
   const rejected = t.rejects(early, { code: 'FST_HEADROOM_CACHE_TIMEOUT' })
   flight.loading()
   await rejected
-  const soft = flight.wait({ ...patience, softTimeout: 5, staleOnError: 100 }, 1)
+  const soft = flight.outcome({ ...patience, softTimeout: 5, staleOnError: 100 }, 1)
   flight.offer(kept('old', now - 50))
   t.equal(await value(soft), 'old')
 })
@@ -133,15 +133,15 @@ t.test('whatever ends the wait, no listener is left on the caller\'s signal', as
   const own = { ...patience, signal, hardTimeout: 5, maxWaiters: 1 }
   const listeners = (): number => getEventListeners(signal, 'abort').length
   const { flight } = build({ maxWaiters: 1 })
-  const first = flight.wait(own, 1)
-  t.throws(() => flight.wait(own, 1), { code: 'FST_HEADROOM_CACHE_BUSY' })
+  const first = flight.outcome(own, 1)
+  await t.rejects(flight.outcome(own, 1), { code: 'FST_HEADROOM_CACHE_BUSY' })
   const rejected = t.rejects(first, { code: 'FST_HEADROOM_CACHE_TIMEOUT' })
   flight.loading()
   await rejected
   t.equal(listeners(), 0)
-  flight.run.run(async () => { t.throws(() => flight.wait(own, 1), { code: 'FST_HEADROOM_CACHE_REENTRY' }) }).catch(t.threw)
+  await flight.run.run(() => t.rejects(flight.outcome(own, 1), { code: 'FST_HEADROOM_CACHE_REENTRY' }))
   t.equal(listeners(), 0)
   flight.land(entry(1))
-  await flight.wait(own, 1)
+  await flight.outcome(own, 1)
   t.equal(listeners(), 0)
 })

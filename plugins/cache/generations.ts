@@ -1,0 +1,127 @@
+import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
+import type { RedisTier } from '../shared/redis-tier.js'
+import type { TagGeneration } from '../shared/tier.js'
+import type { Moment, Tags } from './tags.js'
+import type { Telling } from './telling.js'
+
+/** The generations of the tags that a value will depend on, from before it was loaded. */
+export interface Snapshot {
+  readonly taken: Moment
+  readonly tags: readonly TagGeneration[]
+  /** That of any tag; undefined where Redis has no part in it, and so gets no value either. */
+  readonly any: string | undefined
+}
+
+export interface GenerationsOptions {
+  redis: RedisTier | undefined
+  tags: Tags
+  telling: Telling
+  /** Wall clock, milliseconds. */
+  now: () => number
+  onRedisError: (error: unknown) => void
+}
+
+/** Milliseconds that the generation of a tag stands in Redis at least. */
+const TAG_LIFETIME = 24 * 60 * 60 * 1_000
+
+/** The generations of tags as Redis has them, or while it has no part in it, as this process has. */
+export class Generations {
+  readonly #options: GenerationsOptions
+  readonly #tags: Tags
+
+  constructor (options: GenerationsOptions) {
+    this.#options = options
+    this.#tags = options.tags
+  }
+
+  /** Those that a value loaded from now on will depend on. @param retention milliseconds that it will be kept */
+  async snapshot (named: readonly string[], retention: number): Promise<Snapshot> {
+    if (this.#options.redis?.available !== true) return this.#localSnapshot(named)
+    const established = await this.#establish([EVERYTHING, ANY_TAG, ...named], retention)
+    if (established === undefined) return this.#localSnapshot(named)
+    const [everything, any, ...tags] = established.tags
+    return { taken: established.taken, any: any!.generation, tags: [everything!, ...tags] }
+  }
+
+  /**
+   * Adds tags that were named only in the course of the load, with their generations from before it; and has all of them
+   * last for as long as the value turned out to be kept.
+   *
+   * @returns undefined when these cannot be known any more; then the value is not to be kept
+   */
+  async extended (snapshot: Snapshot, more: readonly string[], retention: number): Promise<Snapshot | undefined> {
+    const { taken, any } = snapshot
+    if (this.anyInvalidated(more, taken)) return undefined
+    if (any === undefined) return { ...snapshot, tags: [...snapshot.tags, ...this.local(more)] }
+    const until = this.#options.now() + retention
+    const brief = snapshot.tags.map(({ tag }) => tag).filter((tag) => !this.#tags.lasts(tag, until))
+    const unknown = more.filter((tag) => this.#tags.knownBefore(tag, taken) === undefined)
+    if (brief.length + unknown.length > 0) {
+      const established = await this.#establish([...brief, ...unknown], retention)
+      if (established === undefined) return undefined
+      // Read after them: while it stands, so did theirs since before the load.
+      if (unknown.length > 0 && !await this.#isAnyTagStill(any)) return undefined
+      if (this.anyInvalidated(more, taken)) return undefined
+    }
+    return { ...snapshot, tags: [...snapshot.tags, ...this.local(more)] }
+  }
+
+  /** What Redis said, to a question of `asked`. */
+  learn (tags: readonly string[], generations: ReadonlyArray<string | undefined>, asked: Moment, lastsUntil?: number): void {
+    const untold = this.#options.telling.untoldTags(tags)
+    tags.forEach((tag, index) => {
+      if (!untold.includes(tag)) this.#tags.learn(tag, generations[index], asked, lastsUntil)
+    })
+  }
+
+  /** Asks Redis for them. */
+  async ask (redis: RedisTier, tags: readonly string[]): Promise<ReadonlyArray<string | undefined>> {
+    const asked = this.#tags.moment()
+    const generations = await redis.tags.read(tags)
+    this.learn(tags, generations, asked)
+    return generations
+  }
+
+  /** As this process knows them; made here where it does not. */
+  local (tags: readonly string[]): TagGeneration[] {
+    return tags.map((tag) => ({ tag, generation: this.#tags.current(tag) }))
+  }
+
+  anyInvalidated (tags: readonly string[], since: Moment): boolean {
+    return tags.some((tag) => this.#tags.invalidatedSince(tag, since))
+  }
+
+  /** @returns the generations, made anew where missing, and when that was; or undefined where Redis cannot say */
+  async #establish (tags: readonly string[], retention: number): Promise<Pick<Snapshot, 'taken' | 'tags'> | undefined> {
+    const { redis, telling, now, onRedisError } = this.#options
+    const until = now() + retention
+    const missing = tags.filter((tag) => !this.#tags.lasts(tag, until))
+    if (missing.length > 0) {
+      const lifetime = 2 * Math.max(TAG_LIFETIME, retention)
+      try {
+        const untold = telling.untoldTags(missing)
+        if (untold.length > 0 && !await telling.invalidate(untold)) return undefined
+        const asked = this.#tags.moment()
+        this.learn(missing, await redis!.tags.establish(missing, lifetime), asked, now() + lifetime / 2)
+      } catch (error) {
+        onRedisError(error)
+        return undefined
+      }
+    }
+    return { tags: this.local(tags), taken: this.#tags.moment() }
+  }
+
+  async #isAnyTagStill (generation: string): Promise<boolean> {
+    try {
+      const [current] = await this.ask(this.#options.redis!, [ANY_TAG])
+      return current === generation
+    } catch (error) {
+      this.#options.onRedisError(error)
+      return false
+    }
+  }
+
+  #localSnapshot (named: readonly string[]): Snapshot {
+    return { taken: this.#tags.moment(), any: undefined, tags: this.local(named) }
+  }
+}

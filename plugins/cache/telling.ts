@@ -1,0 +1,97 @@
+import { EVERYTHING } from '../shared/redis-tags.js'
+import type { RedisTier } from '../shared/redis-tier.js'
+import { InOrder } from './in-order.js'
+import type { Messages } from './messages.js'
+import type { Tags } from './tags.js'
+import { Untold } from './untold.js'
+
+export interface TellingOptions {
+  redis: RedisTier | undefined
+  messages: Messages
+  tags: Tags
+  onRedisError: (error: unknown) => void
+}
+
+/**
+ * What Redis, and through it every other process, is told of writes, deletes and invalidations. What it could not be told
+ * is told again until it has heard it; till then, what stands there is too old for this process to give out.
+ */
+export class Telling {
+  readonly #options: TellingOptions
+  readonly #writes = new InOrder()
+  readonly #keys = new Untold((key) => this.delete(key), () => { this.#tooMuch() })
+  readonly #tags = new Untold((tag) => this.invalidate([tag]), () => { this.#tooMuch() })
+
+  constructor (options: TellingOptions) {
+    this.#options = options
+  }
+
+  /** Ends the attempts to tell again. */
+  close (): void {
+    this.#keys.close()
+    this.#tags.close()
+  }
+
+  /** Of the keys, those that Redis has something too old for. */
+  untold<T extends { readonly key: string }> (keyed: readonly T[]): readonly T[] {
+    return this.#keys.size === 0 ? NONE : keyed.filter(({ key }) => this.#keys.has(key))
+  }
+
+  /** Of the tags, those that Redis takes for valid, and that are not. */
+  untoldTags (tags: readonly string[]): readonly string[] {
+    return this.#tags.size === 0 ? NONE : tags.filter((tag) => this.#tags.has(tag))
+  }
+
+  /** @returns whether Redis has heard it */
+  async delete (key: string): Promise<boolean> {
+    return await this.write(key, async (redis) => { await redis.delete(key) })
+  }
+
+  /** @returns the stamp by which to write in the place of what is deleted; none where Redis could not be told */
+  async bar (key: string): Promise<Buffer | undefined> {
+    let stamp: Buffer | undefined
+    await this.write(key, async (redis) => { stamp = await redis.delete(key) })
+    return stamp
+  }
+
+  /** @returns whether Redis has heard it */
+  async invalidate (tags: readonly string[]): Promise<boolean> {
+    const told = await this.#tell(tags, this.#tags, (redis) => redis.tags.invalidate(tags, this.#options.messages.ofTags(tags)))
+    // An answer of Redis from before may still be on its way, and is not to be believed.
+    if (told) this.#options.tags.invalidate(tags)
+    return told
+  }
+
+  /**
+   * Writes of a key come to Redis in order, whatever each has to wait for: a set not after the delete that followed it.
+   * One that fails leaves the key to be deleted.
+   *
+   * @returns whether Redis has heard it
+   */
+  async write (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
+    return await this.#writes.run(key, () => this.#tell([key], this.#keys, write))
+  }
+
+  async #tell (names: readonly string[], untold: Untold, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
+    const { redis, onRedisError } = this.#options
+    if (redis === undefined) return false
+    return await untold.track(names, async () => {
+      try {
+        await write(redis)
+        return true
+      } catch (error) {
+        onRedisError(error)
+        untold.add(names)
+        return false
+      }
+    })
+  }
+
+  /** More than can be remembered one by one: Redis is to be cleared. */
+  #tooMuch (): void {
+    this.#options.tags.invalidate([EVERYTHING])
+    this.#tags.add([EVERYTHING])
+  }
+}
+
+const NONE: readonly never[] = []
