@@ -54,7 +54,7 @@ export class TieredCache implements Cache {
       return this.#obtain(key, load, options) as Promise<T>
     }
     this.tiers.counts.memoryHits++
-    return kept.value.promise() as Promise<T>
+    return kept.promise() as Promise<T>
   }
 
   async getMany<T, I extends Id> (ids: readonly I[], options: GetManyOptions<T, I> & SettleOption<boolean>): Promise<any> {

@@ -11,8 +11,8 @@ export interface Entry {
   /** Bytes in memory, about. */
   readonly size: number
   value (): unknown
-  /** The same, resolved. */
-  promise (): Promise<unknown>
+  /** Whether all callers have one and the same. */
+  readonly isShared: boolean
   /** A copy of the caller's own, whatever the value is made of. */
   copy (): unknown
 }
@@ -64,8 +64,8 @@ function inspected (value: unknown): { readonly value: unknown, readonly isRich:
 
 class SharedEntry implements Entry {
   readonly size: number
+  readonly isShared = true
   readonly #value: unknown
-  #promise: Promise<unknown> | undefined
 
   constructor (value: unknown, size: number) {
     this.#value = value
@@ -74,12 +74,6 @@ class SharedEntry implements Entry {
 
   value (): unknown {
     return this.#value
-  }
-
-  // One promise for all callers: making one is a third of what a hit costs.
-  promise (): Promise<unknown> {
-    this.#promise ??= Promise.resolve(this.#value)
-    return this.#promise
   }
 
   copy (): unknown {
@@ -95,6 +89,7 @@ class UncopiedEntry extends SharedEntry {
 
 class CopiedEntry implements Entry {
   readonly size: number
+  readonly isShared = false
   /** In structured clone's format. */
   readonly #source: Uint8Array
   #first: unknown
@@ -111,10 +106,6 @@ class CopiedEntry implements Entry {
     const first = this.#first
     this.#first = undefined
     return first === undefined ? decodeStructured(this.#source) : first
-  }
-
-  promise (): Promise<unknown> {
-    return Promise.resolve(this.value())
   }
 
   copy (): unknown {
