@@ -110,7 +110,7 @@ export class Flight {
   readonly began: Moment
   readonly #rules: FlightRules
   #waiters: Set<Waiter> | undefined
-  /** Callers that wait for Redis to be asked, and are no waiters yet. */
+  /** Callers that have entered and not left. */
   #readers = 0
   #found: Entry | undefined
   #candidate: Kept | undefined
@@ -131,9 +131,22 @@ export class Flight {
     return this.#readers > 0 || (this.#waiters?.size ?? 0) > 0
   }
 
-  /** What Redis had, if that is the outcome. */
-  get found (): Entry | undefined {
-    return this.#found
+  /**
+   * While Redis is asked, a caller needs nothing of its own to wait: it answers soon or not at all. To be followed by
+   * `leave` when `reading` has settled. @throws BusyError
+   */
+  enter (): void {
+    this.#admit()
+    this.run.want(undefined)
+    this.#readers++
+  }
+
+  /** @returns what Redis had, if that is the outcome; else the load is to be waited for */
+  leave (): Entry | undefined {
+    const found = this.#found
+    // A flight outlives its landing, in tables that V8 has not collected yet. The value need not.
+    if (--this.#readers === 0) this.#found = undefined
+    return found
   }
 
   /** The newest stale value known, for those who accept it. */
@@ -148,13 +161,10 @@ export class Flight {
    */
   async outcome (patience: Patience, joined: Moment, waited = 0): Promise<Outcome> {
     if (this.reading !== undefined && patience.signal === undefined) {
-      // Redis answers soon or not at all: one who cannot be called off needs nothing of its own to wait for that.
-      this.#admit()
-      this.run.want(undefined)
-      this.#readers++
+      this.enter()
       await this.reading
-      this.#readers--
-      if (this.#found !== undefined) return this.#found
+      const found = this.leave()
+      if (found !== undefined) return found
     }
     return await this.#wait(patience, joined, waited)
   }
@@ -174,8 +184,8 @@ export class Flight {
 
   /** With what Redis had. */
   landFound (entry: Entry): void {
-    this.#found = entry
-    this.land(entry)
+    if (this.#readers > 0) this.#found = entry
+    if (this.#waiters !== undefined) this.land(entry)
   }
 
   /** @param overtaken whether a tag of the value was invalidated after the flight began: then who joined since asks again */

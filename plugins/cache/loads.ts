@@ -99,9 +99,17 @@ export class Loads implements FlightRules {
         else departing.push(key)
       }
       if (due.length > 0) this.#renew(due, settings, loader)
-      for (const flight of await this.#departed(departing, settings, loader)) {
-        if (flight.found === undefined) arrivals.push(arrival(flight))
-        else results.set(flight.key, { status: 'fulfilled', value: flight.found })
+      const departed = this.#depart(departing, settings, loader)
+      // One who cannot be called off waits for all of them at once.
+      const enters = settings.signal === undefined && departed.length > 0
+      if (enters) {
+        for (const flight of departed) flight.enter()
+        await departed[0]!.reading
+      }
+      for (const flight of departed) {
+        const found = enters ? flight.leave() : undefined
+        if (found === undefined) arrivals.push(arrival(flight))
+        else results.set(flight.key, { status: 'fulfilled', value: found })
       }
       await Promise.all(arrivals)
       settings.signal?.throwIfAborted()
@@ -170,20 +178,9 @@ export class Loads implements FlightRules {
     flight!.run.want(undefined)
   }
 
-  /** As `#depart`, with Redis asked: for one who cannot be called off the values that it has are there then. */
-  async #departed (keys: readonly string[], settings: Settings, loader: Loader): Promise<readonly Flight[]> {
-    if (keys.length === 0) return []
-    const flights = this.#depart(keys, settings, loader)
-    const { run, reading } = flights[0]!
-    if (settings.signal === undefined) {
-      run.want(undefined)
-      await reading
-    }
-    return flights
-  }
-
   /** @param newerThan for a renewal: what ends earlier in Redis is no news */
   #depart (keys: readonly string[], settings: Settings, loader: Loader, newerThan?: readonly number[]): Flight[] {
+    if (keys.length === 0) return []
     const run = new LoadRun(keys)
     const moment = this.#tiers.tags.moment()
     const flights = keys.map((key) => {
@@ -201,22 +198,24 @@ export class Loads implements FlightRules {
 
   /** Asks Redis, and has loaded what it has nothing for, but does not wait for that. Never rejects; nobody is left waiting. */
   async #read (flights: readonly Flight[], departure: Departure, newerThan: readonly number[] | undefined): Promise<void> {
+    const { settings } = departure
     try {
-      await this.#land(flights, departure, newerThan)
+      const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
+      this.#land(flights, found, departure, newerThan)
     } catch (error) {
       for (const flight of flights) this.#loading.fail(flight, error)
     }
   }
 
-  async #land (flights: readonly Flight[], departure: Departure, newerThan: readonly number[] | undefined): Promise<void> {
+  #land (flights: readonly Flight[], found: readonly Found[], departure: Departure, newerThan: readonly number[] | undefined): void {
     const { settings, loader } = departure
-    const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
+    const now = this.#options.now()
     const due: Due[] = []
     const missing: Missing[] = []
     flights.forEach((flight, index) => {
       flight.reading = undefined
-      if (this.#landOn(found[index]!, flight, settings, newerThan?.[index], due)) this.#loading.close(flight)
-      else missing.push({ flight, stamp: found[index]!.stamp })
+      if (this.#landOn(found[index]!, flight, settings, now, newerThan?.[index], due)) this.#loading.close(flight)
+      else missing.push({ flight, stamp: found[index]!.state?.stamp })
     })
     if (due.length > 0) this.#renew(due, settings, loader)
     if (missing.length === 0) return
@@ -225,9 +224,9 @@ export class Loads implements FlightRules {
   }
 
   /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
-  #landOn ({ kept }: Found, flight: Flight, settings: Settings, newerThan: number | undefined, due: Due[]): boolean {
+  #landOn ({ kept }: Found, flight: Flight, settings: Settings, now: number, newerThan: number | undefined, due: Due[]): boolean {
     const { key } = flight
-    if (kept !== undefined && kept.freshUntil > Math.max(this.#options.now(), newerThan ?? -Infinity)) {
+    if (kept !== undefined && kept.freshUntil > Math.max(now, newerThan ?? -Infinity)) {
       this.#tiers.counts.redisHits++
       flight.landFound(kept.value)
       if (newerThan === undefined && this.#isDue(key, kept, settings)) due.push({ key, kept })

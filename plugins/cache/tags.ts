@@ -100,7 +100,7 @@ export class Tags {
   /** Whether a value is void for what this process knows. */
   voids (dependent: Dependent): boolean {
     if (dependent.checked >= this.#changed) return false
-    if (dependent.tags.some(({ tag, generation }) => this.#known.get(tag)?.generation !== generation)) return true
+    for (const { tag, generation } of dependent.tags) if (this.#known.get(tag)?.generation !== generation) return true
     dependent.checked = this.#moment
     return false
   }

@@ -36,8 +36,8 @@ export type Outdated = { readonly key: string } | { readonly tags: ReadonlySet<s
 /** What a key's read brought, if it brought anything that is not void. */
 export interface Found {
   readonly kept?: Kept | undefined
-  /** By which to write behind what was read; none where Redis did not answer. */
-  readonly stamp?: Buffer
+  /** With the stamp by which to write behind what was read; none where Redis did not answer. */
+  readonly state?: RedisState
 }
 
 const NOTHING: Found = {}
@@ -121,15 +121,17 @@ export class Tiers {
     try {
       const { states, generations } = await redis.read(fences.map(({ key }) => key), tags)
       this.generations.learn(tags, generations, asked)
+      const now = this.#options.now()
       let later = false
       const found = fences.map((fence, index): Found | Promise<Found> => {
-        const { opened, stamp } = states[index]!
+        const state = states[index]!
+        const { opened } = state
         if (opened.kind === 'unanswered') this.#failed(opened.error)
         if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
-        const kept = this.#keptFrom(opened, fence, tags, maxBytes)
-        if (!(kept instanceof Promise)) return { stamp, kept }
+        const kept = this.#keptFrom(opened, fence, tags, maxBytes, now)
+        if (!(kept instanceof Promise)) return { state, kept }
         later = true
-        return this.#foundLater(kept, stamp)
+        return this.#foundLater(kept, state)
       })
       return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
     } catch (error) {
@@ -314,9 +316,11 @@ export class Tiers {
   }
 
   /** At once where nothing has to be waited for, as on most hits. */
-  #keptFrom (opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number): Kept | undefined | Promise<Kept | undefined> {
+  #keptFrom (
+    opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number, now: number
+  ): Kept | undefined | Promise<Kept | undefined> {
     if (opened.kind === 'unreadable') this.#unreadable(fence.key)
-    if (opened.kind !== 'value' || opened.held.keptUntil <= this.#options.now()) return undefined
+    if (opened.kind !== 'value' || opened.held.keptUntil <= now) return undefined
     const { held } = opened
     try {
       const body = unpack(held.value, maxBytes)
@@ -342,9 +346,9 @@ export class Tiers {
   }
 
   /** One that cannot be had takes nothing with it. */
-  async #foundLater (kept: Promise<Kept | undefined>, stamp: Buffer): Promise<Found> {
+  async #foundLater (kept: Promise<Kept | undefined>, state: RedisState): Promise<Found> {
     try {
-      return { stamp, kept: await kept }
+      return { state, kept: await kept }
     } catch (error) {
       this.#failed(error)
       return NOTHING

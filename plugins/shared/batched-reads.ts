@@ -11,8 +11,7 @@ export type ReadValue = Buffer | null | Error
 type Values = readonly ReadValue[]
 
 interface Asked extends Resolvers<Values> {
-  /** Where its keys stand in the batch. */
-  readonly places: readonly number[]
+  readonly keys: readonly string[]
 }
 
 /**
@@ -22,9 +21,9 @@ interface Asked extends Resolvers<Values> {
  */
 export class BatchedReads {
   readonly #commands: RedisCommands
-  /** The keys of the batch that is being gathered, with their places in it. */
-  #places = new Map<string, number>()
   #asked: Asked[] = []
+  /** Keys of those, some of them perhaps more than once. */
+  #gathered = 0
   #unanswered = 0
 
   constructor (commands: RedisCommands) {
@@ -43,43 +42,38 @@ export class BatchedReads {
   }
 
   #ask (keys: readonly string[]): Promise<Values> {
-    if (this.#places.size + keys.length > MOST) this.#send()
+    if (this.#gathered + keys.length > MOST) this.#send()
     if (this.#asked.length === 0) {
       if (this.#unanswered === 0) process.nextTick(() => { this.#send() })
       else setImmediate(() => { this.#send() })
     }
-    const places = keys.map((key) => this.#placeOf(key))
+    this.#gathered += keys.length
     const { promise, resolve, reject } = withResolvers<Values>()
-    this.#asked.push({ promise, resolve, reject, places })
+    this.#asked.push({ promise, resolve, reject, keys })
     return promise
-  }
-
-  #placeOf (key: string): number {
-    const known = this.#places.get(key)
-    if (known !== undefined) return known
-    const place = this.#places.size
-    this.#places.set(key, place)
-    return place
   }
 
   #send (): void {
     const asked = this.#asked
     if (asked.length === 0) return
-    const keys = [...this.#places.keys()]
-    this.#places = new Map()
+    this.#gathered = 0
     this.#asked = []
-    if (this.#commands.isCluster) this.#sendEach(keys, asked)
-    else this.#sendAtOnce(keys, asked)
+    if (this.#commands.isCluster) this.#sendEach(asked)
+    else this.#sendAtOnce(asked)
   }
 
-  #sendAtOnce (keys: readonly string[], asked: readonly Asked[]): void {
+  #sendAtOnce (asked: readonly Asked[]): void {
     this.#unanswered++
+    const [only, ...others] = asked
+    const places = others.length === 0 ? undefined : placesOf(asked)
+    const keys = places === undefined ? only!.keys : [...places.keys()]
     // The answer to GET is no array, and so costs the client less to read.
     const send = keys.length > 1 ? (client: RedisClient) => client.mgetBuffer(...keys) : async (client: RedisClient) => [await client.getBuffer(keys[0]!)]
     this.#commands.read(send).then(
       (values) => {
         this.#unanswered--
-        answer(asked, values)
+        if (places === undefined) only!.resolve(values)
+        else answer(asked, places, values)
       },
       (error: unknown) => {
         this.#unanswered--
@@ -89,20 +83,28 @@ export class BatchedReads {
   }
 
   /** A node that fails takes nothing with it but its own keys. */
-  #sendEach (keys: readonly string[], asked: readonly Asked[]): void {
+  #sendEach (asked: readonly Asked[]): void {
     this.#unanswered++
-    const values = keys.map((key) => this.#commands.read((client) => client.getBuffer(key)).catch(asError))
+    const places = placesOf(asked)
+    const values = [...places.keys()].map((key) => this.#commands.read((client) => client.getBuffer(key)).catch(asError))
     void Promise.all(values).then((settled) => {
       this.#unanswered--
-      answer(asked, settled)
+      answer(asked, places, settled)
     })
   }
+}
+
+/** Each key once, and where it stands. */
+function placesOf (asked: readonly Asked[]): Map<string, number> {
+  const places = new Map<string, number>()
+  for (const { keys } of asked) for (const key of keys) if (!places.has(key)) places.set(key, places.size)
+  return places
 }
 
 function asError (reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
 
-function answer (asked: readonly Asked[], values: Values): void {
-  for (const { places, resolve } of asked) resolve(places.map((place) => values[place] ?? null))
+function answer (asked: readonly Asked[], places: ReadonlyMap<string, number>, values: Values): void {
+  for (const { keys, resolve } of asked) resolve(keys.map((key) => values[places.get(key)!] ?? null))
 }

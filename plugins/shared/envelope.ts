@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import type { Held, TagGeneration } from './tier.js'
 
 /**
- * What stands in Redis under a key: a header, the tags, then the value's bytes. Numbers are big-endian.
+ * What stands in Redis under a key: a header, the tags, then the value's bytes. Numbers are big-endian, where nothing else is said.
  *
  * | offset | length | what |
  * |---|---|---|
@@ -19,7 +19,7 @@ import type { Held, TagGeneration } from './tier.js'
  * | 40 | 4 | length of the tags |
  * | 44 | … | the tags: each its length in two bytes, its UTF-8, then 11 characters of its generation |
  * | … | … | the value's bytes (none in a tombstone) |
- * | … | 4 | CRC-32 of all the bytes before it |
+ * | … | 4 | CRC-32 of all the bytes before it, little-endian: so that of the whole is always the same |
  *
  * The first twelve bytes are the state's stamp: whoever read them can later ask Redis to write only if they are still there.
  */
@@ -60,6 +60,9 @@ export type Opened =
   /** Not ours, damaged, or of another version: to be treated as a miss. */
   | { readonly kind: 'unreadable' }
 
+/** The CRC-32 of whatever ends in its own. */
+const RESIDUE = 0x2144df1c
+
 const UNREADABLE: Opened = { kind: 'unreadable' }
 
 /**
@@ -70,14 +73,14 @@ export function open (envelope: Buffer, now: number): Opened {
   const end = envelope.length - CHECKSUM_BYTES
   if (end < HEADER_BYTES || envelope[0] !== MAGIC || envelope[1] !== VERSION) return UNREADABLE
   // A flipped bit in a text is another text: only a checksum tells.
-  if (envelope.readUInt32BE(end) !== crc32(envelope.subarray(0, end))) return UNREADABLE
+  if (crc32(envelope) !== RESIDUE) return UNREADABLE
   if (envelope[2] === TOMBSTONE) return { kind: 'tombstone' }
   const freshUntil = Math.min(envelope.readDoubleBE(FRESH_UNTIL), now + envelope.readDoubleBE(FRESH_FOR))
   const keptUntil = freshUntil + envelope.readDoubleBE(STALE_FOR)
   const loadTime = envelope.readFloatBE(LOAD_TIME)
   const bodyAt = HEADER_BYTES + envelope.readUInt32BE(TAGS_LENGTH)
   if (envelope[2] !== VALUE || !Number.isFinite(keptUntil) || !Number.isFinite(loadTime) || bodyAt > end) return UNREADABLE
-  const tags = openTags(envelope, bodyAt)
+  const tags = tagsOf(envelope, bodyAt)
   if (tags === undefined) return UNREADABLE
   return { kind: 'value', held: { value: envelope.subarray(bodyAt, end), freshUntil, keptUntil, loadTime, tags } }
 }
@@ -105,7 +108,7 @@ function seal (kind: number, { value, freshUntil, keptUntil, loadTime, tags }: H
   envelope.writeUInt32BE(sealedTags.length, TAGS_LENGTH)
   envelope.set(sealedTags, HEADER_BYTES)
   envelope.set(value, HEADER_BYTES + sealedTags.length)
-  envelope.writeUInt32BE(crc32(envelope.subarray(0, end)), end)
+  envelope.writeUInt32LE(crc32(envelope.subarray(0, end)), end)
   return envelope
 }
 
@@ -115,6 +118,16 @@ function sealTags (tags: readonly TagGeneration[]): Buffer {
     length.writeUInt16BE(Buffer.byteLength(tag))
     return [length, Buffer.from(tag), Buffer.from(generation, 'latin1')]
   }))
+}
+
+let last: { readonly bytes: Buffer, readonly tags: TagGeneration[] | undefined } = { bytes: Buffer.alloc(0), tags: [] }
+
+/** Mostly the same as of the envelope before. */
+function tagsOf (envelope: Buffer, end: number): readonly TagGeneration[] | undefined {
+  if (last.bytes.length !== end - HEADER_BYTES || envelope.compare(last.bytes, 0, last.bytes.length, HEADER_BYTES, end) !== 0) {
+    last = { bytes: Buffer.from(envelope.subarray(HEADER_BYTES, end)), tags: openTags(envelope, end) }
+  }
+  return last.tags
 }
 
 function openTags (envelope: Buffer, end: number): TagGeneration[] | undefined {

@@ -51,8 +51,8 @@ export class RedisCommands {
   }
 
   /** For commands that write nothing: one that runs late does no harm. */
-  async read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
-    return await this.#attempt(() => send(this.#client))
+  read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
+    return this.#attempt(() => send(this.#client))
   }
 
   /**

@@ -1,5 +1,5 @@
 import { BatchedReads } from './batched-reads.js'
-import { ABSENT, open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
+import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
 import { RedisTags } from './redis-tags.js'
 import type { Held, Tier } from './tier.js'
@@ -113,8 +113,8 @@ export class RedisTier implements Tier<Uint8Array> {
     const now = this.#options.now()
     const states = keys.map((_key, index): RedisState => {
       const envelope = values[tagKeys.length + index] ?? null
-      if (envelope instanceof Error) return { opened: { kind: 'unanswered', error: envelope }, stamp: ABSENT }
-      return { opened: envelope === null ? ABSENCE : open(envelope, now), stamp: stampOf(envelope) }
+      if (envelope instanceof Error) return new State({ kind: 'unanswered', error: envelope }, null)
+      return new State(envelope === null ? ABSENCE : open(envelope, now), envelope)
     })
     return { states, generations: this.tags.generationsFrom(tags, values) }
   }
@@ -171,6 +171,21 @@ export class RedisTier implements Tier<Uint8Array> {
   #retention (held?: Held<Uint8Array>): number {
     const { now, memoryOfDeletes } = this.#options
     return Math.ceil(Math.max(held === undefined ? 0 : held.keptUntil - now(), memoryOfDeletes))
+  }
+}
+
+class State implements RedisState {
+  readonly opened: RedisState['opened']
+  readonly #envelope: Buffer | null
+
+  constructor (opened: RedisState['opened'], envelope: Buffer | null) {
+    this.opened = opened
+    this.#envelope = envelope
+  }
+
+  // Only a miss has a use for it.
+  get stamp (): Buffer {
+    return stampOf(this.#envelope)
   }
 }
 
