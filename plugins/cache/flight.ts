@@ -1,4 +1,4 @@
-import { addAbortCallback, removeAbortCallback } from '../shared/abort-callbacks.js'
+import { addAbortCallback, removeAbortCallback } from './abort-callbacks.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import type { Entry } from './entry.js'
 import { BusyError, TimeoutError } from './errors.js'

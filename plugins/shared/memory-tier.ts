@@ -33,7 +33,7 @@ export class MemoryTier<Value> implements Tier<Value> {
   set (key: string, held: Held<Value>): void {
     if (held.keptUntil <= this.#now()) return this.delete(key)
     // Two bytes a character, and what an entry costs by itself, so that many small values are bounded too.
-    const tags = held.tags.length * TAG_OVERHEAD
+    const tags = held.tags.reduce((size, { tag }) => size + 2 * tag.length + TAG_OVERHEAD, 0)
     this.#entries.set(key, held, { size: Math.ceil(this.#sizeOf(held.value)) + 2 * key.length + tags + ENTRY_OVERHEAD })
   }
 
@@ -57,5 +57,5 @@ export class MemoryTier<Value> implements Tier<Value> {
 /** Measured: lru-cache's arrays, the Map's slot, the entry's two objects. */
 const ENTRY_OVERHEAD = 200
 
-/** The pair, and its two strings of some twenty characters. */
+/** The pair, its generation, and what a string takes beside its characters. */
 const TAG_OVERHEAD = 120
