@@ -36,6 +36,12 @@ const failoverTimeout = 2_000
 /** By default they look every ten seconds and talk every two, as is right for days of watching. A test has moments. */
 const hurry = ['INFO-PERIOD', 100, 'PUBLISH-PERIOD', 100, 'ASK-PERIOD', 100]
 
+/**
+ * While a replica is promoted on an order: who has not heard of it within four of these periods takes the new master for a
+ * replica gone astray and sends it back, which ends the fail-over for good. The news goes out at once, whatever the period.
+ */
+const calm = ['PUBLISH-PERIOD', 2_000]
+
 /** Starts Sentinels and what they watch on 127.0.0.1; resolves when they could fail over. Needs Redis 7. */
 export async function startRedisSentinel ({ onProgress, ...options }: RedisGroupOptions = {}): Promise<RedisSentinel> {
   // By default a master waits five seconds for more replicas to come, and at its end ten for them to catch up.
@@ -59,7 +65,7 @@ function configFor ({ host, port }: Address): string {
 }
 
 async function watch (servers: RedisServer[], guards: RedisServer[]): Promise<RedisSentinel> {
-  for (const guard of guards) await command(guard, 'SENTINEL', 'DEBUG', ...hurry)
+  for (const guard of guards) await tune(guard, hurry)
   await until('the Sentinels know each other and the replica', async () => {
     const reports = await Promise.all(guards.map(reportOf))
     return reports.every(({ replicas, sentinels }) => replicas === 1 && sentinels === guardCount)
@@ -86,6 +92,16 @@ async function watch (servers: RedisServer[], guards: RedisServer[]): Promise<Re
     // Refused until the Sentinel has seen that the replica is fit.
     return await command(first!.guard, 'SENTINEL', 'FAILOVER', name) === 'OK'
   }
+  /** The order again when it came to nothing: on a busy machine the Sentinel gives up, and nobody else sees a reason to try. */
+  async function obey (old: RedisServer, next: RedisServer): Promise<boolean> {
+    await until('a Sentinel fails over', async () => await isPromoted(next) || await order(old, next))
+    const givenUp = Date.now() + 2 * failoverTimeout
+    await until('the fail-over ends', async () => await isPromoted(next) || Date.now() > givenUp)
+    return await isPromoted(next)
+  }
+  async function isPromoted (next: RedisServer): Promise<boolean> {
+    return await agreed() === next && await isMaster(next)
+  }
   const otherThan = (server: RedisServer): RedisServer => servers.find((other) => other !== server)!
 
   return {
@@ -98,14 +114,24 @@ async function watch (servers: RedisServer[], guards: RedisServer[]): Promise<Re
     async failOver (because = 'order') {
       const old = await master()
       const next = otherThan(old)
-      if (because === 'order') await until('a Sentinel fails over', () => order(old, next))
-      else await old[because]()
-      await until(`the replica ${next.host}:${next.port} becomes the master`, async () =>
-        await agreed() === next && await isMaster(next) && (because !== 'order' || await isReplica(old, next)))
+      const promoted = `the replica ${next.host}:${next.port} becomes the master`
+      if (because === 'order') {
+        await Promise.allSettled(guards.map((guard) => tune(guard, calm)))
+        await until(promoted, () => obey(old, next))
+        await Promise.allSettled(guards.map((guard) => tune(guard, hurry)))
+        await until('the old master becomes its replica', () => isReplica(old, next))
+      } else {
+        await old[because]()
+        await until(promoted, () => isPromoted(next))
+      }
       return next
     },
     stop: () => stopAll([...guards, ...servers])
   }
+}
+
+async function tune (guard: RedisServer, periods: ReadonlyArray<string | number>): Promise<void> {
+  await command(guard, 'SENTINEL', 'DEBUG', ...periods)
 }
 
 /** How a Sentinel sees the master. */

@@ -9,6 +9,9 @@ import { eventOrders, isMutation, keptAfter, type Event } from './event-orders.j
 const redis = await useRedis(t)
 const TAG = 'tag'
 
+// Side by side: each has apps of its own, and Redis to wait for.
+t.jobs = 3
+
 const FORMS = [
   { name: 'the tag in the options', byLoader: false, setIsTagged: false },
   { name: 'the tag named by the loader, and on the set', byLoader: true, setIsTagged: true }
@@ -29,8 +32,8 @@ let markers = 0
 /** Resolves when `a` has heard all that `b` has said. Twice: of the first marker, a clear would have voided what `a` remembers. */
 async function heardAll (b: Built, a: Built): Promise<void> {
   for (let round = 0; round < 2; round++) {
-    await a.cache.set('marker', --markers)
-    const marker = markers
+    const marker = --markers
+    await a.cache.set('marker', marker)
     await b.cache.set('marker', -marker)
     await eventually(async () => await a.cache.get('marker') === -marker)
   }

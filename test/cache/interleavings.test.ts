@@ -32,6 +32,7 @@ async function play (cache: Cache, key: string, order: readonly Event[], { byLoa
   const load = gate<string>()
   const asking: Array<Promise<{ at: number, value: unknown }>> = []
   let starter: Promise<unknown> = Promise.resolve()
+  let now = 0
   for (const [at, event] of order.entries()) {
     now = at + 1
     if (event === 'start') {
@@ -51,8 +52,6 @@ async function play (cache: Cache, key: string, order: readonly Event[], { byLoa
   }
   return { answers: await Promise.all(asking), starter: await starter }
 }
-/** How many events have begun. */
-let now = 0
 
 async function mutate (cache: Cache, key: string, event: Event, setIsTagged: boolean): Promise<void> {
   if (event === 'delete') await cache.delete(key)
@@ -79,6 +78,7 @@ async function appOnRedis (t: Test, prefix: string): Promise<Built> {
 
 for (const store of stores(redis).filter(({ name }) => !name.includes('ioredis 5'))) {
   t.test(store.name, async (t) => {
+    t.jobs = FORMS.length
     for (const form of FORMS) {
       t.test(`in whatever order a load and what voids it come, the newest is kept, and nothing older: ${form.name}`, async (t) => {
         const prefix = freshPrefix(redis.prefix)

@@ -12,6 +12,9 @@ async function whoAnswers (url: string): Promise<Record<string, unknown>> {
   return await (await fetch(url)).json() as Record<string, unknown>
 }
 
+// Side by side: most of the time they wait for apps.
+t.jobs = 3
+
 t.test('an app written in TypeScript runs in a process of its own and answers', async (t) => {
   const running = await runApp(t, app, { env: { COLOUR: 'green' }, args: ['--loud'] })
   t.not(running.pid, process.pid)

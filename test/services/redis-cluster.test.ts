@@ -95,6 +95,9 @@ t.test('a frozen master is replaced, and gives way when it is thawed', async (t)
   t.equal(await cluster.masterOf('a'), promoted)
 })
 
+// Side by side, with Clusters of their own: most of the time they wait for them.
+t.jobs = 3
+
 t.test('three masters with a replica each are up in under ten seconds and gone when stopped', async (t) => {
   const began = performance.now()
   const cluster = await startRedisCluster()

@@ -25,6 +25,9 @@ async function roleOf (t: Test, server: RedisServer): Promise<string> {
   return String((await connectTo(t, server).role())[0])
 }
 
+// Side by side: most of the time they wait for servers.
+t.jobs = 3
+
 t.test('master, replica and Sentinels are up in under ten seconds and gone when stopped', async (t) => {
   const began = performance.now()
   const group = await startRedisSentinel()
