@@ -1,5 +1,5 @@
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8'
-import { JSON_BODY, STRUCTURED_BODY, UnreadableBodyError } from './body.js'
+import { ASCII_BODY, JSON_BODY, STRUCTURED_BODY, UnreadableBodyError } from './body.js'
 import { checkTokens } from './structured-tokens.js'
 
 /**
@@ -11,8 +11,9 @@ import { checkTokens } from './structured-tokens.js'
 export function encodeJson (text: string): Buffer {
   const length = Buffer.byteLength(text)
   const body = Buffer.allocUnsafe(1 + length)
-  body[0] = JSON_BODY
-  body.write(text, 1, length === text.length ? 'latin1' : 'utf8')
+  const isAscii = length === text.length
+  body[0] = isAscii ? ASCII_BODY : JSON_BODY
+  body.write(text, 1, isAscii ? 'latin1' : 'utf8')
   return body
 }
 
@@ -42,6 +43,7 @@ export type Decoded =
  */
 export function formatOf (body: Uint8Array): Decoded {
   switch (body[0]) {
+    case ASCII_BODY: return { json: asBuffer(body).toString('latin1', 1) }
     case JSON_BODY: return { json: asBuffer(body).toString('utf8', 1) }
     case STRUCTURED_BODY: {
       const structured = body.subarray(1)

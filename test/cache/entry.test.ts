@@ -8,6 +8,7 @@ import { inspectValue } from '../../plugins/cache/value-shape.js'
 import { damaged } from './damage.js'
 
 const JSON_BODY = 1
+const ASCII_BODY = 4
 const STRUCTURED_BODY = 2
 
 const json = (text: string) => Buffer.concat([Buffer.of(JSON_BODY), Buffer.from(text)])
@@ -53,7 +54,8 @@ t.test('what JSON gives back exactly is kept as JSON, and nothing else is', asyn
 })
 
 t.test('a plain value is kept as JSON', async (t) => {
-  for (const value of ['x', 5, null, true, [], {}, { user: { roles: ['admin'], score: 1.5, note: null } }]) t.equal(kept(value).bytes[0], JSON_BODY)
+  for (const value of ['x', 5, null, true, [], {}, { user: { roles: ['admin'], score: 1.5, note: null } }]) t.equal(kept(value).bytes[0], ASCII_BODY)
+  t.equal(kept(['é']).bytes[0], JSON_BODY, 'what is not ASCII in UTF-8')
 })
 
 t.test('damaged, cut off and random bodies are an error or a value, never an instance of a class, and pollute nothing', async (t) => {
