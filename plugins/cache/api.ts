@@ -33,14 +33,14 @@ export interface CacheDefaults {
 export interface CacheEntryOptions extends CacheDefaults {
   /** What the value depends on, for `invalidateTags`. */
   tags?: readonly string[]
-  /** This caller's: when it aborts, the call rejects with its reason; and the load is aborted once nobody waits for it. */
+  /** This caller's: when it aborts, the call rejects with its reason; and so is the load, when all who asked for it have aborted. */
   signal?: AbortSignal
 }
 
 export interface LoadContext {
-  /** Aborts when nobody waits for the value any more, and when the load has taken longer than `longestLoad`. */
+  /** Aborts when all who asked have called it off by a signal of their own, and when the load has taken longer than `longestLoad`. */
   readonly signal: AbortSignal
-  /** The value whose time is over, if it is still at hand: for a source that can say that nothing has changed. */
+  /** The value to be replaced, if it is still at hand and the load is for one key: for a source that can say that nothing has changed. */
   readonly stale: unknown
   /** Overrides the call's `ttl` for the value being loaded; 0 keeps nothing. */
   ttl (duration: Duration): void
@@ -102,7 +102,7 @@ export interface Resource<T, I extends Id = Id> {
   set (id: I, value: T): Promise<WriteResult>
   /** Forgets the value; the source keeps it. */
   delete (id: I): Promise<WriteResult>
-  /** Loads the value anew now, whatever is kept. */
+  /** Loads the value anew now, whatever is kept, and keeps that in its place; where Redis cannot be told, nothing. */
   refresh (id: I): Promise<T>
 }
 
@@ -111,7 +111,7 @@ export interface CacheStats {
   memoryHits: number
   /** Values read from Redis, each for one call or for several that share it. */
   redisHits: number
-  /** Keys that nothing fresh was found for, each by one call or by several that share its load; not those loaded anew ahead of their end. */
+  /** Keys that had to be loaded first, each for one call or for several that share its load; not those loaded anew in the background. */
   misses: number
   /** Calls of loaders; one that is asked for several ids counts once. */
   loads: number
@@ -142,7 +142,8 @@ export interface Cache {
    *
    * Plain values come frozen, because callers share them; values with Date, Map, Set or binary parts come as copies.
    *
-   * @throws whatever `load` throws; `FST_HEADROOM_CACHE_TIMEOUT`, `_BUSY`, `_REENTRY`; never an error of Redis
+   * @throws whatever `load` throws; the reason of `signal`; `FST_HEADROOM_CACHE_TIMEOUT`, `_BUSY`, `_REENTRY`, and `_OPTION`,
+   *   `_KEY`, `_LOAD`, `_TAG` for what is wrong in the call (options are read when memory has nothing); never an error of Redis
    */
   getOrSet<T> (key: string, load: Load<T>, options?: CacheEntryOptions): Promise<T>
   /**
@@ -157,7 +158,10 @@ export interface Cache {
   /** The fresh value under `key`, `undefined` on a miss; `has` tells a kept `undefined` from a miss. */
   get<T = unknown> (key: string): Promise<T | undefined>
   has (key: string): Promise<boolean>
-  /** Keeps a value that the caller knows to be the newest. To keep one that was loaded, use `getOrSet`. */
+  /**
+   * Keeps a value that the caller knows to be the newest. To keep one that was loaded, use `getOrSet`. A value that cannot be
+   * kept, is larger than `maxBytes`, or has a ttl of 0, only removes what is kept.
+   */
   set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult>
   /** Removes the value, and stops every load of this key that has begun from keeping its own. */
   delete (key: string): Promise<WriteResult>

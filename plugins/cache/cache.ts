@@ -104,7 +104,7 @@ export class TieredCache implements Cache {
   resource<T, I extends Id> (name: string, options: ResourceOptions<T, I>): Resource<T, I> {
     if (this.#resources.has(name)) throw new OptionError(`resource: the name ${describe(name)} is taken`)
     const resource = createResource(name, options, {
-      defaults: this.#defaults,
+      settingsOf: (given, place, table) => this.#settingsOf(given, table, place),
       longestSave: this.#options.longestLoad,
       ask: (key, settings, loader) => inSpan('cache wait', () => this.#loads.ask(key, settings, loader)),
       askMany: (keys, settings, loader) => inSpan('cache wait', () => this.#loads.askMany(keys, settings, loader)),
@@ -141,8 +141,8 @@ export class TieredCache implements Cache {
     return taken(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings.clone)
   }
 
-  #settingsOf (options: CacheEntryOptions | undefined, table?: OptionTable): Settings {
-    const settings = settingsOf(options, this.#defaults, 'options', table)
+  #settingsOf (options: CacheEntryOptions | undefined, table?: OptionTable, place = 'options'): Settings {
+    const settings = settingsOf(options, this.#defaults, place, table)
     this.#largest = Math.max(this.#largest, settings.maxBytes)
     return settings
   }

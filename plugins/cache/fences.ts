@@ -3,12 +3,13 @@
  * - `intact`: to be kept
  * - `gap`: messages may have been missed since; only who knows better may keep it
  * - `late`: it took longer than the longest load; not to be kept anywhere
- * - `broken`: the key was invalidated; not to be kept anywhere, and what was kept before is outdated
+ * - `overtaken`: something newer is on its way; not to be kept anywhere
+ * - `broken`: something newer has come; not to be kept anywhere, and what was kept before is outdated
  */
 export interface Fence {
   readonly key: string
   readonly holder: 'read' | 'write'
-  readonly state: 'intact' | 'gap' | 'late' | 'broken'
+  readonly state: 'intact' | 'gap' | 'late' | 'overtaken' | 'broken'
 }
 
 type OpenFence = { -readonly [Key in keyof Fence]: Fence[Key] }
@@ -39,7 +40,7 @@ export class Fences {
 
   /** It has taken too long. */
   late (fence: Fence): void {
-    if (fence.state !== 'broken') (fence as OpenFence).state = 'late'
+    if (fence.state !== 'broken' && fence.state !== 'overtaken') (fence as OpenFence).state = 'late'
     this.close(fence)
   }
 
@@ -61,6 +62,11 @@ export class Fences {
 
   breakAll (): void {
     for (const key of this.#open.keys()) this.break(key)
+  }
+
+  /** A newer value is being fetched: what is on its way is not to be kept, but what was kept before is no worse for it. */
+  overtake (key: string): void {
+    for (const fence of this.#of(key)) if (fence.holder === 'read' && fence.state !== 'broken') fence.state = 'overtaken'
   }
 
   /** Only what was read, and so may be old. A write that began since brings something newer still. @param but is not broken */

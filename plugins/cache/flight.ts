@@ -59,8 +59,11 @@ class Waiter {
     this.#among = among
     this.#noLongerAwaited = run.awaitedBy(LoadRun.current)
     this.#run = run
-    run.want(signal)
-    if (signal === undefined) return
+    if (signal === undefined) {
+      run.wantAnyhow()
+      return
+    }
+    run.want()
     this.#onAbort = () => {
       run.wantNoMore(signal.reason)
       this.fail(signal.reason)
@@ -137,13 +140,15 @@ export class Flight {
    */
   enter (): void {
     this.#admit()
-    this.run.want(undefined)
+    this.run.want()
     this.#readers++
   }
 
   /** @returns what Redis had, if that is the outcome; else the load is to be waited for */
   leave (): Entry | undefined {
     const found = this.#found
+    if (found === undefined) this.run.wantAnyhow()
+    else this.run.wantNoMore(LANDED)
     // A flight outlives its landing, in tables that V8 has not collected yet. The value need not.
     if (--this.#readers === 0) this.#found = undefined
     return found
@@ -174,6 +179,12 @@ export class Flight {
     if (this.#candidate !== undefined && this.#candidate.freshUntil >= candidate.freshUntil) return
     this.#candidate = candidate
     for (const waiter of this.#waiters ?? []) this.#offerTo(waiter, waiter.patience.stale)
+  }
+
+  /** To all who accept the candidate at all, and to nobody later: whether it is deleted will not be heard. */
+  offerLast (): void {
+    for (const waiter of this.#waiters ?? []) this.#offerTo(waiter, atMost(waiter))
+    this.#candidate = undefined
   }
 
   /** The load has begun: from now on it is a matter of patience. Until then it was one of Redis, whose commands have their own time. */

@@ -54,13 +54,13 @@ export class Generations {
     if (this.anyInvalidated(more, taken)) return undefined
     if (any === undefined) return { ...snapshot, tags: [...snapshot.tags, ...this.local(more)] }
     const until = this.#options.now() + retention
-    const brief = snapshot.tags.map(({ tag }) => tag).filter((tag) => !this.#tags.lasts(tag, until))
+    const brief = [...snapshot.tags.map(({ tag }) => tag), ...more].filter((tag) => !this.#tags.lasts(tag, until))
+    if (brief.length > 0 && await this.#establish(brief, retention) === undefined) return undefined
+    // Also one that was known, and that Redis has lost since.
     const unknown = more.filter((tag) => this.#tags.knownBefore(tag, taken) === undefined)
-    if (brief.length + unknown.length > 0) {
-      const established = await this.#establish([...brief, ...unknown], retention)
-      if (established === undefined) return undefined
+    if (unknown.length > 0) {
       // Read after them: while it stands, so did theirs since before the load.
-      if (unknown.length > 0 && !await this.#isAnyTagStill(any)) return undefined
+      if (!await this.#isAnyTagStill(any)) return undefined
       if (this.anyInvalidated(more, taken)) return undefined
     }
     return { ...snapshot, tags: [...snapshot.tags, ...this.local(more)] }

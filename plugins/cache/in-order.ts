@@ -1,15 +1,49 @@
-/** Runs the work of each key one after the other, in the order it was asked for. */
-export class InOrder {
-  readonly #last = new Map<string, Promise<unknown>>()
+import { withResolvers, type Resolvers } from '../shared/with-resolvers.js'
 
-  async run<T> (key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key)
-    const mine = before === undefined ? work() : before.then(work, work)
-    this.#last.set(key, mine)
-    try {
-      return await mine
-    } finally {
-      if (this.#last.get(key) === mine) this.#last.delete(key)
+interface Waiting<T> {
+  work: () => Promise<T>
+  readonly overwrites: boolean
+  /** Those who asked for this, or for what it has come in the place of. */
+  readonly asked: Array<Resolvers<T>>
+}
+
+/** Runs the work of each key one after the other, in the order it was asked for. */
+export class InOrder<T> {
+  /** What has not begun, of the keys of which something is under way. */
+  readonly #waiting = new Map<string, Array<Waiting<T>>>()
+
+  /**
+   * @param overwrites whether nothing is left of what such work before it has done: then that is not begun any more, and has
+   *   the same outcome, so that the wait does not grow with how much is asked for
+   */
+  async run (key: string, work: () => Promise<T>, overwrites = false): Promise<T> {
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) {
+      this.#waiting.set(key, [])
+      try {
+        return await work()
+      } finally {
+        this.#next(key)
+      }
     }
+    const own = withResolvers<T>()
+    const last = waiting.at(-1)
+    if (overwrites && last?.overwrites === true) {
+      last.work = work
+      last.asked.push(own)
+    } else waiting.push({ work, overwrites, asked: [own] })
+    return await own.promise
+  }
+
+  #next (key: string): void {
+    const next = this.#waiting.get(key)!.shift()
+    if (next === undefined) {
+      this.#waiting.delete(key)
+      return
+    }
+    next.work().then(
+      (result) => { for (const { resolve } of next.asked) resolve(result) },
+      (error: unknown) => { for (const { reject } of next.asked) reject(error) }
+    ).finally(() => { this.#next(key) })
   }
 }

@@ -84,12 +84,13 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   }
   const lastSaid = { redis: -Infinity, unsupported: -Infinity, deaf: -Infinity }
 
+  const commands = client === false ? undefined : new RedisCommands({ client, timeout: commandTimeout })
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, sizeOf: ({ size }) => size, now }),
-    redis: client === false
+    redis: commands === undefined
       ? undefined
       : new RedisTier({
-        commands: new RedisCommands({ client, timeout: commandTimeout }),
+        commands,
         channel,
         keyOf: (key) => redisKey(prefix, key),
         tagKeyOf: redisTagKeys(prefix),
@@ -130,6 +131,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     app.addHook('onClose', async () => {
       coherence.close()
       tiered.tiers.close()
+      commands?.close()
     })
   }
 

@@ -9,7 +9,7 @@ let running = 0
  * and never waits, through whatever other loads, for itself.
  */
 export class LoadRun {
-  readonly #keys: readonly string[]
+  #keys: readonly string[]
   #controller: AbortController | undefined
   /** The runs whose outcome this one's loader is waiting for, and how often. */
   #awaited: Map<LoadRun, number> | undefined
@@ -19,10 +19,13 @@ export class LoadRun {
   #abandoned = false
   #ended = false
   /** The run within whose loader this one was begun. */
-  readonly #parent = LoadRun.current
+  readonly #parent: LoadRun | undefined
 
   constructor (keys: readonly string[]) {
     this.#keys = keys
+    const parent = LoadRun.current
+    // One that has ended waits for nobody; and held on to, would hold on to its own.
+    this.#parent = parent === undefined || parent.#ended ? undefined : parent
   }
 
   /** The run whose loader is calling, if one is. */
@@ -56,6 +59,11 @@ export class LoadRun {
     }
   }
 
+  /** It is for these only: of the others there was something at hand. */
+  narrow (keys: readonly string[]): void {
+    this.#keys = keys
+  }
+
   abort (reason: unknown): void {
     this.#abortion ??= { reason }
     this.#controller?.abort(reason)
@@ -72,13 +80,17 @@ export class LoadRun {
     }
   }
 
-  /** Somebody wants the outcome; without a signal, to the end. */
-  want (signal: AbortSignal | undefined): void {
-    if (signal === undefined) this.#wantedAnyhow = true
-    else this.#interested++
+  /** Somebody wants the outcome to the end. */
+  wantAnyhow (): void {
+    this.#wantedAnyhow = true
   }
 
-  /** Whoever came with a signal wants it no more: it has given up, or has got what it wanted elsewhere. */
+  /** Somebody wants the outcome, until it says `wantNoMore`. */
+  want (): void {
+    this.#interested++
+  }
+
+  /** One of those has given up, or has got what it wanted elsewhere. */
   wantNoMore (reason: unknown): void {
     if (--this.#interested > 0 || this.#wantedAnyhow || this.#ended) return
     this.#abandoned = true

@@ -106,7 +106,7 @@ export class Loading {
       for (const { flight } of missing) this.fail(flight, undefined)
       return
     }
-    const snapshot = await this.#tiers.generations.snapshot(settings.tags, retentionOf(settings))
+    const snapshot = await this.#tiers.generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
     const flights = missing.map(({ flight }) => flight)
     for (const flight of flights) flight.loading()
     const context = new OwnLoadContext(run, flights.length === 1 ? this.#staleOf(flights[0]!) : undefined)
@@ -152,6 +152,7 @@ export class Loading {
 
   async #callLoader (flights: readonly Flight[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
     const keys = flights.map(({ key }) => key)
+    run.narrow(keys)
     this.counts.loads++
     const start = performance.now()
     const tell = (outcome: { error?: unknown }): void => {
@@ -160,6 +161,7 @@ export class Loading {
     const tooLong = setTimeout(() => {
       for (const flight of flights) {
         this.#flights.land(flight)
+        flight.offerLast()
         this.#tiers.fences.late(flight.fence)
       }
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))

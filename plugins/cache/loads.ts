@@ -123,7 +123,7 @@ export class Loads implements FlightRules {
   async refreshNow (key: string, settings: Settings, loader: Loader): Promise<Entry> {
     LoadRun.current?.refuse(key)
     this.#flights.forget(key)
-    this.#tiers.fences.breakReads(key)
+    this.#tiers.fences.overtake(key)
     const [flight] = this.#depart([key], settings, loader, [Infinity])
     return await flight!.outcome({ ...settings, stale: -Infinity, staleOnError: -Infinity }, flight!.began) as Entry
   }
@@ -133,7 +133,7 @@ export class Loads implements FlightRules {
   }
 
   acceptable (candidate: Kept, fence: Fence, over: number): boolean {
-    return fence.state !== 'broken' && this.#options.now() - candidate.freshUntil < over && !this.#tiers.tags.voids(candidate)
+    return fence.state !== 'broken' && fence.state !== 'gap' && this.#options.now() - candidate.freshUntil < over && !this.#tiers.tags.voids(candidate)
   }
 
   onOffered ({ freshUntil }: Kept): void {
@@ -175,7 +175,7 @@ export class Loads implements FlightRules {
     const idle = due.filter(({ key }) => this.#flights.get(key) === undefined)
     if (idle.length === 0) return
     const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, idle.map(({ kept }) => kept.freshUntil))
-    flight!.run.want(undefined)
+    flight!.run.wantAnyhow()
   }
 
   /** @param newerThan for a renewal: what ends earlier in Redis is no news */
@@ -219,14 +219,19 @@ export class Loads implements FlightRules {
     })
     if (due.length > 0) this.#renew(due, settings, loader)
     if (missing.length === 0) return
-    if (newerThan === undefined) this.#counts.misses += missing.length
+    if (newerThan === undefined) this.#counts.misses += missing.filter(({ flight }) => !this.#hasFor(flight, settings)).length
     void this.#loading.load(missing, departure)
+  }
+
+  /** Whether its caller need not wait for the load. */
+  #hasFor (flight: Flight, { stale }: Settings): boolean {
+    return flight.candidate !== undefined && flight.accepts(flight.candidate, stale)
   }
 
   /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
   #landOn ({ kept }: Found, flight: Flight, settings: Settings, now: number, newerThan: number | undefined, due: Due[]): boolean {
     const { key } = flight
-    if (kept !== undefined && kept.freshUntil > Math.max(now, newerThan ?? -Infinity)) {
+    if (kept !== undefined && kept.freshUntil > Math.max(now, newerThan ?? -Infinity) && !this.#tiers.tags.voids(kept)) {
       this.#tiers.counts.redisHits++
       flight.landFound(kept.value)
       if (newerThan === undefined && this.#isDue(key, kept, settings)) due.push({ key, kept })

@@ -1,4 +1,4 @@
-import { complaint, describe } from '../shared/options.js'
+import { complaint, describe, type OptionTable } from '../shared/options.js'
 import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
@@ -9,7 +9,8 @@ import { missingSettings, RESOURCE_TABLE, settingsOf, type Settings } from './se
 
 /** What a resource needs of its cache. */
 export interface ResourceBase {
-  defaults: Settings
+  /** What rules its calls. */
+  settingsOf: (options: CacheEntryOptions, place: string, table: OptionTable) => Settings
   /** Milliseconds that a save holds up the next one of its key at most. */
   longestSave: number
   ask: (key: string, settings: Settings, loader: Loader) => Promise<Entry>
@@ -24,7 +25,7 @@ export function createResource<T, I extends Id> (name: string, options: Resource
   const place = `resource ${describe(name)}`
   if (typeof name !== 'string' || !/^[^:]+$/s.test(name)) throw new OptionError(`resource: expected a non-empty name without colon, got ${describe(name)}`)
   if (options === undefined) throw new OptionError(complaint(place, 'an object', 'undefined'))
-  const settings = settingsOf(options, base.defaults, place, RESOURCE_TABLE)
+  const settings = base.settingsOf(options, place, RESOURCE_TABLE)
   const { key: ownKey = defaultKey, load, loadMany, save, write } = options
   if (load === undefined) throw new OptionError(complaint(`${place}.load`, RESOURCE_TABLE.load.expected, 'undefined'))
   if ((write === undefined) !== (save === undefined)) throw new OptionError(`${place}: write and save go together: how it is written, and by what`)

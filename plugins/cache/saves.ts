@@ -1,10 +1,9 @@
-import { withDeadline } from '../shared/deadline.js'
 import { InOrder } from './in-order.js'
 import { LoadRun } from './load-run.js'
 
 /** Saves of one key, one after the other: which of two at once the source takes last, nobody could say. */
 export class Saves {
-  readonly #inOrder = new InOrder()
+  readonly #inOrder = new InOrder<void>()
   /** Of each key, the one that was asked for last. */
   readonly #last = new Map<string, LoadRun>()
   readonly #longest: number
@@ -22,21 +21,37 @@ export class Saves {
     try {
       noLongerWaiting = this.#last.get(key)?.awaitedBy(run) ?? noLongerWaiting
       this.#last.set(key, run)
-      return await this.#afterTheOthers(key, () => run.run(save))
+      return await this.#afterTheOthers(key, run, save)
     } finally {
-      if (this.#last.get(key) === run) this.#last.delete(key)
+      this.#letGo(key, run)
       noLongerWaiting()
       noLongerAwaited()
     }
   }
 
-  async #afterTheOthers<T> (key: string, save: () => Promise<T>): Promise<T> {
+  async #afterTheOthers<T> (key: string, run: LoadRun, save: () => Promise<T>): Promise<T> {
     return await new Promise((resolve, reject) => {
       void this.#inOrder.run(key, async () => {
-        const saving = save()
+        const saving = run.run(save)
         saving.then(resolve, reject)
-        await withDeadline(saving, this.#longest).catch(() => {})
+        await this.#endOf(saving)
+        this.#letGo(key, run)
       })
     })
+  }
+
+  async #endOf (saving: Promise<unknown>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const tooLong = setTimeout(resolve, this.#longest).unref()
+      const end = (): void => {
+        clearTimeout(tooLong)
+        resolve()
+      }
+      saving.then(end, end)
+    })
+  }
+
+  #letGo (key: string, run: LoadRun): void {
+    if (this.#last.get(key) === run) this.#last.delete(key)
   }
 }

@@ -18,8 +18,8 @@ export interface TellingOptions {
  */
 export class Telling {
   readonly #options: TellingOptions
-  readonly #writes = new InOrder()
-  readonly #keys = new Untold((key) => this.delete(key), () => { this.#tooMuch() })
+  readonly #writes = new InOrder<boolean>()
+  readonly #keys = new Untold((key) => this.deleteUntold(key), () => { this.#tooMuch() })
   readonly #tags = new Untold((tag) => this.invalidate([tag]), () => { this.#tooMuch() })
 
   constructor (options: TellingOptions) {
@@ -44,7 +44,12 @@ export class Telling {
 
   /** @returns whether Redis has heard it */
   async delete (key: string): Promise<boolean> {
-    return await this.write(key, async (redis) => { await redis.delete(key) })
+    return await this.overwrite(key, async (redis) => { await redis.delete(key) })
+  }
+
+  /** Where a write that came first has not told Redis of something newer. @returns whether Redis has heard it */
+  async deleteUntold (key: string): Promise<boolean> {
+    return await this.#writes.run(key, async () => !this.#keys.has(key) || await this.#tell([key], this.#keys, async (redis) => { await redis.delete(key) }))
   }
 
   /** @returns the stamp by which to write in the place of what is deleted; none where Redis could not be told */
@@ -60,6 +65,11 @@ export class Telling {
     // An answer of Redis from before may still be on its way, and is not to be believed.
     if (told) this.#options.tags.invalidate(tags)
     return told
+  }
+
+  /** As `write`, whatever stands there. One that waits is left out where another has come after it. */
+  async overwrite (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
+    return await this.#writes.run(key, () => this.#tell([key], this.#keys, write), true)
   }
 
   /**

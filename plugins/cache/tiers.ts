@@ -114,7 +114,7 @@ export class Tiers {
     if (redis === undefined) return fences.map(() => NOTHING)
     // What stands there is older than what this process did. Redis is told now, and not believed.
     const untold = this.#telling.untold(fences)
-    if (untold.length > 0) await Promise.all(untold.map(({ key }) => this.#telling.delete(key)))
+    if (untold.length > 0) await Promise.all(untold.map(({ key }) => this.#telling.deleteUntold(key)))
     if (untold.length === fences.length) return fences.map(() => NOTHING)
     const asked = this.tags.moment()
     const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
@@ -168,7 +168,7 @@ export class Tiers {
   /** Keeps what was loaded anew, in the place of what is kept: where that cannot be, nothing is. Others are told as of a `set`. */
   async keepAnew (loaded: Keepable): Promise<void> {
     const { fence, held, snapshot } = loaded
-    if (fence.state === 'broken') return
+    if (fence.state === 'broken' || fence.state === 'overtaken') return
     if (this.#isVoid(snapshot) || !this.#mayGoToRedis(loaded)) {
       if (this.#options.redis !== undefined || fence.state !== 'intact') await this.delete(fence.key)
       else this.#remember(fence, new Kept(held.value, held))
@@ -185,7 +185,7 @@ export class Tiers {
       const held = { ...lifetime, value: own.entry, loadTime: 0 }
       const retention = lifetime.keptUntil - this.#options.now()
       let tags: readonly TagGeneration[] | undefined
-      const shared = await this.#telling.write(key, async (redis) => {
+      const shared = await this.#telling.overwrite(key, async (redis) => {
         const snapshot = await this.generations.snapshot(named, retention)
         // Invalidated meanwhile: which of the two came first is for the invalidation to say.
         if (snapshot.any === undefined || this.#anyInvalidated(named, began)) {
@@ -216,11 +216,13 @@ export class Tiers {
     return await this.fences.hold(key, 'write', async (fence) => {
       const began = this.#options.now()
       const [stamp, snapshot] = await Promise.all([this.#telling.bar(key), this.generations.snapshot(named, retention)])
+      // One without end is waited for by its caller alone.
+      const tooLong = setTimeout(() => { this.fences.late(fence) }, this.#options.longestLoad).unref()
       const saved = await save().catch(async (error: unknown) => {
         // It may have come to the source all the same.
         await this.delete(key)
         throw error
-      })
+      }).finally(() => { clearTimeout(tooLong) })
       if (fence.state !== 'intact' || saved === undefined) return await this.delete(key)
       this.#forgetReads(key)
       const { own: { entry, bytes }, freshUntil, keptUntil } = saved

@@ -35,10 +35,11 @@ export class BatchedReads {
     return keys.length <= MOST ? this.#ask(keys) : this.#askInParts(keys)
   }
 
+  /** One after the other: each has the time of a command for itself, and others come in between. */
   async #askInParts (keys: readonly string[]): Promise<Values> {
-    const parts: Array<Promise<Values>> = []
-    for (let from = 0; from < keys.length; from += MOST) parts.push(this.#ask(keys.slice(from, from + MOST)))
-    return (await Promise.all(parts)).flat()
+    const values: ReadValue[] = []
+    for (let from = 0; from < keys.length; from += MOST) values.push(...await this.#ask(keys.slice(from, from + MOST)))
+    return values
   }
 
   #ask (keys: readonly string[]): Promise<Values> {
@@ -86,11 +87,16 @@ export class BatchedReads {
   #sendEach (asked: readonly Asked[]): void {
     this.#unanswered++
     const places = placesOf(asked)
-    const values = [...places.keys()].map((key) => this.#commands.read((client) => client.getBuffer(key)).catch(asError))
-    void Promise.all(values).then((settled) => {
-      this.#unanswered--
-      answer(asked, places, settled)
-    })
+    this.#commands.readEach([...places.keys()].map((key) => (client: RedisClient) => client.getBuffer(key))).then(
+      (values) => {
+        this.#unanswered--
+        answer(asked, places, values)
+      },
+      (error: unknown) => {
+        this.#unanswered--
+        for (const { reject } of asked) reject(error)
+      }
+    )
   }
 }
 
@@ -99,10 +105,6 @@ function placesOf (asked: readonly Asked[]): Map<string, number> {
   const places = new Map<string, number>()
   for (const { keys } of asked) for (const key of keys) if (!places.has(key)) places.set(key, places.size)
   return places
-}
-
-function asError (reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 function answer (asked: readonly Asked[], places: ReadonlyMap<string, number>, values: Values): void {

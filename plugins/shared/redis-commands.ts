@@ -11,7 +11,7 @@ export interface RedisCommandsOptions {
   now?: () => number
 }
 
-/** Thrown without a command being sent: the client is not connected, or Redis has failed too often just now. */
+/** Thrown without a command being sent: the client is not connected or about to end, or Redis has failed too often just now. */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError'
 }
@@ -31,6 +31,7 @@ export class RedisCommands {
   readonly #deadlines: Deadlines
   readonly #breaker: Breaker
   readonly #clock: RedisClock
+  #closed = false
 
   constructor ({ client, timeout, now = () => performance.now() }: RedisCommandsOptions) {
     this.#client = client
@@ -42,7 +43,15 @@ export class RedisCommands {
 
   /** Whether Redis answers, as far as is known. */
   get available (): boolean {
-    return isReady(this.#client) && !this.#breaker.open
+    return isReady(this.#client) && !this.#breaker.open && !this.#closed
+  }
+
+  /**
+   * From now on none is sent: the client is about to end its connection, and a command behind its QUIT makes Redis reset that
+   * before the answer to it has been read.
+   */
+  close (): void {
+    this.#closed = true
   }
 
   /** Whether the keys of one command must share a slot. */
@@ -53,6 +62,15 @@ export class RedisCommands {
   /** For commands that write nothing: one that runs late does no harm. */
   read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
     return this.#attempt(() => send(this.#client))
+  }
+
+  /** As `read`, each for itself: where one is answered, it is not Redis that has failed, but a node of a Cluster. */
+  async readEach<T> (sends: ReadonlyArray<(client: RedisClient) => Promise<T>>): Promise<Array<T | Error>> {
+    this.#admit()
+    const answers = await Promise.all(sends.map((send) => this.#deadlines.limit(send(this.#client)).catch(asError)))
+    if (answers.some((answer) => !(answer instanceof Error) || answer.name === 'ReplyError')) this.#breaker.succeeded()
+    else this.#breaker.failed()
+    return answers
   }
 
   /**
@@ -73,8 +91,7 @@ export class RedisCommands {
   }
 
   async #attempt<T> (work: () => Promise<T>): Promise<T> {
-    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
-    if (!this.#breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
+    this.#admit()
     try {
       const result = await this.#deadlines.limit(work())
       this.#breaker.succeeded()
@@ -86,6 +103,17 @@ export class RedisCommands {
       throw error
     }
   }
+
+  /** @throws UnavailableError */
+  #admit (): void {
+    if (this.#closed) throw new UnavailableError('the app is closing')
+    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
+    if (!this.#breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
+  }
+}
+
+function asError (reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
 }
 
 const LATE = -1

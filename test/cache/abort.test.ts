@@ -121,6 +121,23 @@ for (const store of stores(await useRedis(t))) {
       t.match(cache.stats(), { loads: 0, shared: 0 })
     })
 
+    t.test('a caller whose signal has aborted already is given nothing, though the value is at hand', async (t) => {
+      const { cache } = await store.build(t)
+      const reason = new Error('gone')
+      const signal = AbortSignal.abort(reason)
+      const load = (): never => { throw new Error('must not be called') }
+      const [users, all] = [cache.resource('users', { load }), cache.resource('all', { load, loadMany: load })]
+      for (const key of ['a', 'users:1', 'all:1']) await cache.set(key, 'at hand')
+      await t.rejects(cache.getOrSet('a', load, { signal }), reason)
+      await t.rejects(cache.getMany(['a'], { key: (id) => id, load, signal }), reason)
+      await t.rejects(cache.getMany(['a'], { key: (id) => id, load, signal, settle: true }), reason)
+      for (const resource of [users, all]) {
+        await t.rejects(resource.get(1, { signal }), reason)
+        await t.rejects(resource.getMany([1], { signal }), reason)
+      }
+      t.equal(await cache.getOrSet('a', load), 'at hand')
+    })
+
     t.test('a caller that leaves before its load has begun is not loaded for', async (t) => {
       const { cache } = await store.build(t)
       const leaving = new AbortController()

@@ -54,6 +54,29 @@ t.test('an app that closes just when its subscription is connected again closes 
   t.strictSame(unhandled, [])
 })
 
+t.test('a load that ends when the app has closed still has its value, and sends nothing behind the QUIT of the host\'s client', async (t) => {
+  const client = await connect(t, redis.url)
+  const sent: string[] = []
+  const record = (name: 'eval' | 'mgetBuffer' | 'getBuffer') => async (...args: [any, ...any[]]): Promise<any> => {
+    sent.push(name)
+    return await (client[name] as (...args: any[]) => Promise<unknown>)(...args)
+  }
+  const { app, cache: own } = await buildApp(t, {
+    redis: altered(client, { eval: record('eval'), mgetBuffer: record('mgetBuffer'), getBuffer: record('getBuffer') }), prefix: freshPrefix(redis.prefix)
+  })
+  const held = gate<string>()
+  const value = own.getOrSet('a', held.pass)
+  await held.arrived()
+  await app.close()
+  const before = sent.length
+  t.ok(before > 0)
+  held.open('value')
+  t.equal(await value, 'value')
+  t.strictSame(await own.delete('a'), { shared: false })
+  t.equal(await own.getOrSet('a', () => 'loaded'), 'loaded')
+  t.equal(sent.length, before)
+})
+
 t.test('the client of the host is left open, with no listener of ours', async (t) => {
   const client = await connect(t, redis.url)
   const before = client.eventNames().map((name) => client.listenerCount(name))

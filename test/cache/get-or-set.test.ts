@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { useRedis } from '../helpers/redis.js'
+import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
+import { useRedis } from '../helpers/redis.js'
 import { stores } from './stores.js'
 
 for (const store of stores(await useRedis(t))) {
@@ -138,6 +140,23 @@ for (const store of stores(await useRedis(t))) {
       t.equal(now.redisHits - before.redisHits, store.memory ? 0 : 1)
       t.equal(now.entries > 0, store.memory)
       t.equal(now.bytes > 0, store.memory)
+    })
+
+    t.test('a miss is counted where nothing was found, not where a value is loaded anew ahead of its end or by a refresh', async (t) => {
+      const { cache, clock } = await store.build(t, { random: () => 1 - Number.EPSILON })
+      const users = cache.resource('user', { ttl: '10s', jitter: 0, refreshAhead: 100, load: async (id: number) => await delay(5, `name of ${id}`) })
+      const before = cache.stats()
+      const counted = (count: 'misses' | 'loads'): number => cache.stats()[count] - before[count]
+      await users.get(1)
+      t.strictSame([counted('misses'), counted('loads')], [1, 1])
+      await users.refresh(1)
+      await users.refresh(2)
+      t.strictSame([counted('misses'), counted('loads')], [1, 3])
+      clock.milliseconds += 9_999
+      await users.get(1)
+      await users.getMany([1, 2])
+      await eventually(() => counted('loads') === 5)
+      t.equal(counted('misses'), 1)
     })
   })
 }

@@ -39,8 +39,8 @@ t.test('what a loader throws, at once or later, passes through, and no run is le
 
 t.test('a run is aborted when the last of those who want it gives up, with the reason of that one', async (t) => {
   const run = new LoadRun(['a'])
-  const [first, second] = [new AbortController(), new AbortController()]
-  for (const { signal } of [first, second]) run.want(signal)
+  run.want()
+  run.want()
   run.wantNoMore('one')
   t.equal(run.aborted, false)
   t.equal(run.signal.aborted, false)
@@ -51,8 +51,8 @@ t.test('a run is aborted when the last of those who want it gives up, with the r
 
 t.test('a run that somebody wants anyhow is never aborted by the others', async (t) => {
   const run = new LoadRun(['a'])
-  run.want(new AbortController().signal)
-  run.want(undefined)
+  run.want()
+  run.wantAnyhow()
   run.wantNoMore('left')
   t.equal(run.aborted, false)
   t.equal(run.signal.aborted, false)

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { stayAwake } from './awake.js'
@@ -64,7 +66,65 @@ for (const store of stores(redis)) {
       stuck.open('too late')
     })
 
+    t.test('a refresh that takes longer than the longest load leaves nothing older behind', async (t) => {
+      const { cache } = await store.build(t, { longestLoad: '15ms' })
+      let load = async (_context: { signal: AbortSignal }): Promise<string> => 'old'
+      const users = cache.resource('user', { load: async (_id: number, context) => await load(context), ttl: '1h' })
+      t.equal(await users.get(1), 'old')
+      const held = gate<string>()
+      const { caller } = await tooLong(async (slow) => {
+        load = slow
+        return await users.refresh(1)
+      }, held)
+      t.equal(await users.get(1), 'old', 'which is fresh, while the new one is not there')
+      held.open('new')
+      t.equal(await caller, 'new')
+      t.equal(await cache.has('user:1'), false)
+      t.equal(await users.get(1), 'new')
+    })
+
+    t.test('a save that never ends holds up the next one of its id for the longest load, and no longer', async (t) => {
+      const { cache } = await store.build(t, { longestLoad: '15ms' })
+      const stuck = gate()
+      const begun: string[] = []
+      let source = 'old'
+      const users = cache.resource<string, number>('user', {
+        load: () => source,
+        write: 'through',
+        save: async (_id, value) => {
+          begun.push(value)
+          if (value === 'first') await stuck.pass()
+          source = value
+        }
+      })
+      const first = users.set(1, 'first')
+      await stuck.arrived()
+      const second = users.set(1, 'second')
+      t.strictSame(begun, ['first'])
+      t.not(await Promise.race([second, delay(5_000, 'hangs', { ref: false })]), 'hangs')
+      t.strictSame(begun, ['first', 'second'])
+      t.match(await cache.get('user:1') ?? 'deleted', /^(second|deleted)$/)
+      t.equal(await users.get(1), 'second')
+      stuck.open()
+      await first
+      t.equal(source, 'first')
+      t.equal(await users.get(1), 'first', 'which the source took last: whoever asks has what it has')
+    })
+
     if (!store.redis) return
+
+    t.test('a refresh that took longer than the longest load takes the old value from other processes too', async (t) => {
+      const prefix = freshPrefix(redis.prefix)
+      const [here, there] = [await store.build(t, { longestLoad: '10s', prefix }), await store.build(t, { longestLoad: '10s', prefix })]
+      let source = 'old'
+      const users = here.cache.resource('user', { ttl: '1h', load: (_id: number) => { if (source === 'new') here.clock.milliseconds += 10_001; return source } })
+      const others = there.cache.resource('user', { ttl: '1h', load: (_id: number) => source })
+      t.strictSame([await users.get(1), await others.get(1)], ['old', 'old'])
+      source = 'new'
+      t.equal(await users.refresh(1), 'new')
+      t.equal(await here.cache.get('user:1'), undefined)
+      await t.resolves(eventually(async () => await others.get(1) === 'new'))
+    })
 
     t.test('what took longer than the longest load does not come to Redis', async (t) => {
       const prefix = freshPrefix(redis.prefix)

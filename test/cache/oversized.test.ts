@@ -1,7 +1,8 @@
 import t from 'tap'
+import type { Cache } from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { useRedis } from '../helpers/redis.js'
-import { buildApp, connect, freshPrefix } from './build-app.js'
+import { buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
 import { stores } from './stores.js'
 
 const redis = await useRedis(t)
@@ -20,6 +21,23 @@ for (const store of stores(redis)) {
       t.equal(cache.stats().oversized, 1)
       t.equal(cache.stats().loadErrors, 0)
     })
+
+    const large = { ttl: '1h', maxBytes: 200 }
+    const ways: Array<[way: string, keep: (cache: Cache) => Promise<unknown>]> = [
+      ['getOrSet', (cache) => cache.getOrSet('user:1', () => text(200), large)],
+      ['getMany', (cache) => cache.getMany([1], { key: (id) => `user:${id}`, load: () => [text(200)], ...large })],
+      ['set', (cache) => cache.set('user:1', text(200), large)],
+      ['a resource that loads', (cache) => cache.resource('user', { load: () => text(200), ...large }).get(1)],
+      ['a resource that saves', (cache) => cache.resource<string, number>('user', { load: () => 'loaded', save: () => {}, write: 'through', ...large }).set(1, text(200))]
+    ]
+    for (const [way, keep] of ways) {
+      t.test(`what ${way} kept by a larger maxBytes than the plugin's is found by get and has`, async (t) => {
+        const { cache } = await store.build(t, { maxBytes: 100 })
+        await keep(cache)
+        t.equal(await cache.get('user:1'), text(200))
+        t.equal(await cache.has('user:1'), true)
+      })
+    }
 
     t.test('setting a larger one removes what was kept', async (t) => {
       const { cache } = await store.build(t, { maxBytes: '100b' })
@@ -66,4 +84,17 @@ t.test('a larger one that another process left in Redis is a miss, and never an 
     t.equal(strict.log().length, 0)
     t.equal(strict.cache.stats().redisErrors, 0)
   }
+})
+
+t.test('what was kept by a larger maxBytes than the plugin\'s is found by get and has in Redis too, when memory has lost it', async (t) => {
+  const client = await connect(t, redis.url)
+  const [prefix, options] = [freshPrefix(redis.prefix), { maxBytes: 1_000, memory: { maxBytes: '2kb' } } as const]
+  const app = await buildApp(t, { redis: client, prefix, ...options })
+  await trustsMemory(app)
+  for (const key of ['first', 'second']) await app.cache.getOrSet(key, () => text(1_500), { maxBytes: 1_500 })
+  await app.cache.set('pushes all else out', text(900))
+  const before = app.cache.stats()
+  t.equal(await app.cache.get('first'), text(1_500))
+  t.equal(await app.cache.has('second'), true)
+  t.match(app.cache.stats(), { redisHits: before.redisHits + 2, memoryHits: before.memoryHits })
 })

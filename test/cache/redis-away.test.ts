@@ -135,7 +135,6 @@ t.test('a Redis that refuses writes costs no caller anything', async (t) => {
   const app = await buildApp(t, { redis: await connect(t, server.url) })
   t.equal(await app.cache.getOrSet('a', () => 1), 1)
   t.strictSame(await app.cache.set('a', 2), { shared: true }, 'it has lost the old value')
-  t.equal(await app.cache.get('a'), 2)
   t.strictSame(await app.cache.delete('a'), { shared: true }, 'and still loses what is deleted')
   t.ok(app.cache.stats().redisErrors > 0)
 })

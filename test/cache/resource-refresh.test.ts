@@ -1,4 +1,5 @@
 import t from 'tap'
+import { eventually } from '../helpers/eventually.js'
 import { gate, type Gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { freshPrefix } from './build-app.js'
@@ -142,6 +143,19 @@ for (const store of stores(redis)) {
     })
 
     if (!store.redis) return
+
+    t.test('what a refresh has brought another process has too, out of Redis, though the old value is fresh in its memory', async (t) => {
+      const prefix = freshPrefix(redis.prefix)
+      const [here, there] = [await store.build(t, { prefix }), await store.build(t, { prefix })]
+      let [source, loads] = ['old', 0]
+      const load = (_id: number) => { loads++; return source }
+      const [users, others] = [here, there].map(({ cache }) => cache.resource('user', { load, ttl: '1h' }))
+      t.strictSame([await users!.get(1), await others!.get(1)], ['old', 'old'])
+      source = 'new'
+      t.equal(await users!.refresh(1), 'new')
+      await t.resolves(eventually(async () => await others!.get(1) === 'new', 1_000))
+      t.equal(loads, 2)
+    })
 
     t.test('after a refresh here nothing older comes from Redis, whatever another process loads meanwhile', async (t) => {
       const prefix = freshPrefix(redis.prefix)

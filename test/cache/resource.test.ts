@@ -202,6 +202,18 @@ t.test('what is no id is refused by every method, before the source is asked', a
   t.equal(asked, 0)
 })
 
+t.test('ids that are no array are refused, with loadMany and without it, before the source is asked', async (t) => {
+  const { cache } = await buildApp(t, { redis: false })
+  let asked = 0
+  const load = (): never => { asked++; throw new Error('must not be called') }
+  for (const resource of [cache.resource('one', { load }), cache.resource('many', { load, loadMany: load })]) {
+    for (const [bad, got] of [['x', '"x"'], [undefined, 'undefined'], [7, '7'], [new Set([1]), 'an instance of Set']] as const) {
+      await t.rejects(resource.getMany(bad as unknown as number[]), { code: 'FST_HEADROOM_CACHE_OPTION', message: `cache: ids: expected an array, got ${got}` })
+    }
+  }
+  t.equal(asked, 0)
+})
+
 t.test('what the caller does to its array of ids while they load changes nothing', async (t) => {
   const { cache } = await buildApp(t, { redis: false })
   const users = cache.resource('user', { load: (id: number) => `user ${id}` })
