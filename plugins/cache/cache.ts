@@ -127,8 +127,9 @@ export class TieredCache implements Cache {
 
   /** Whether the entry's own promise is the whole answer. */
   #isSimple (kept: Kept, options: CacheEntryOptions, now: number): boolean {
-    // One that has aborted already is to have nothing.
-    if ((options.clone ?? this.#defaults.clone) || options.signal?.aborted === true) return false
+    // What is no object is refused further on, and one that has aborted already is to have nothing.
+    if (typeof options !== 'object' || options === null || options.signal?.aborted === true) return false
+    if (options.clone ?? this.#defaults.clone) return false
     const ahead = options.refreshAhead ?? this.#defaults.refreshAhead
     // Where chance decides, it is asked once, further on.
     return ahead === false || (typeof ahead === 'number' && isFarFromEnd(kept, ahead, now))
