@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import t from 'tap'
 import cache from '../../plugins/cache/index.js'
+import { runApp } from '../helpers/app-process.js'
 import { eventually } from '../helpers/eventually.js'
 import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
@@ -100,4 +102,13 @@ t.test('a cache asked after its app has closed answers still', async (t) => {
   const { app, cache: own } = await buildApp(t, { redis: false })
   await app.close()
   t.equal(await own.getOrSet('a', () => 1), 1)
+})
+
+t.test('the process of a closed app ends, though a save never does', async (t) => {
+  const running = await runApp(t, new URL('./fixtures/endless-save.ts', import.meta.url))
+  await eventually(() => running.messages().length === 1)
+  running.send({ please: 'close' })
+  await eventually(() => running.messages().length === 2)
+  t.strictSame(running.messages(), [{ said: 'saving' }, { said: 'closed' }])
+  t.equal(await Promise.race([running.ended, delay(20_000, 'lives on', { ref: false })]), 0)
 })

@@ -128,3 +128,17 @@ t.test('a lazy client\'s subscription connects by itself', async (t) => {
   await client.connect()
   await t.resolves(trustsMemory(app))
 })
+
+t.test('a stale value is given to nobody once messages may have been missed: another process may have deleted it', async (t) => {
+  const { a, b, outside } = await twoApps(t)
+  await a.cache.set('a', 'deleted', { ttl: '1s', staleOnError: '1h' })
+  a.clock.milliseconds += 2_000
+  const loads = gate<string>()
+  const asked = a.cache.getOrSet('a', loads.pass, { staleOnError: '1h' })
+  await loads.arrived()
+  await outside.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  t.strictSame(await b.cache.delete('a'), { shared: true })
+  await trustsMemory(a)
+  loads.fail(new Error('source away'))
+  await t.rejects(asked, { message: 'source away' })
+})

@@ -63,3 +63,21 @@ t.test('work gives what it gives, and its error is passed on', async (t) => {
   await t.rejects(fences.hold('a', 'write', async () => { throw new Error('no') }), { message: 'no' })
   fences.break('never held')
 })
+
+t.test('what has taken too long or was overtaken stays so, whatever else is missed; broken is worse still', async (t) => {
+  const fences = new Fences()
+  const [slow, overtaken, write] = [held(fences, 'a'), held(fences, 'b'), held(fences, 'b', 'write')]
+  fences.late(slow.fence)
+  fences.overtake('b')
+  fences.overtake('unknown')
+  fences.gap()
+  t.strictSame([slow, overtaken, write].map(({ fence }) => fence.state), ['late', 'overtaken', 'gap'])
+  fences.late(overtaken.fence)
+  t.equal(overtaken.fence.state, 'overtaken')
+  const broken = held(fences, 'c')
+  fences.break('c')
+  fences.late(broken.fence)
+  fences.overtake('c')
+  t.equal(broken.fence.state, 'broken')
+  for (const { release } of [slow, overtaken, write, broken]) await release()
+})

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { CacheOptions } from '../../plugins/cache/index.js'
+import { gate } from '../helpers/gate.js'
 import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, heard, trustsMemory } from './build-app.js'
 
@@ -47,7 +48,7 @@ t.test('up to two hundred ids cost Redis one read and one write, however few', a
   }
 })
 
-t.test('a thousand ids are read and written in a handful of commands, all at once', async (t) => {
+t.test('a thousand ids are read and written in a handful of commands', async (t) => {
   const { cache, sent } = await counted(t)
   await cache.getMany(numbers(1_000), { key, load })
   const [reads, writes] = [sent.filter(({ command }) => command === 'read'), sent.filter(({ command }) => command === 'write')]
@@ -55,6 +56,28 @@ t.test('a thousand ids are read and written in a handful of commands, all at onc
   t.ok(writes.length <= 6, `${writes.length} writes`)
   t.ok(reads.every(({ keys }) => keys <= 256))
   t.equal(writes.reduce((sum, { keys }) => sum + keys, 0), 1_000)
+})
+
+t.test('what takes several reads is read one part after the other: each has a command\'s time, and others come in between', async (t) => {
+  const client = await connect(t, redis.url)
+  const prefix = freshPrefix(redis.prefix)
+  const writer = await buildApp(t, { redis: client, prefix })
+  await writer.cache.getMany(numbers(600), { key, load })
+  await writer.cache.set('other', 'value')
+  const parts = gate()
+  const { cache } = await buildApp(t, {
+    prefix,
+    memory: false,
+    redis: altered(client, { mgetBuffer: async (...keys) => { if (keys.length > 10) await parts.pass(); return await client.mgetBuffer(...keys) } })
+  })
+  const many = cache.getMany(numbers(600), { key, load: (): string[] => { throw new Error('must not be loaded') } })
+  for (const part of [1, 2, 3]) {
+    await parts.arrived(part)
+    t.equal(await cache.get('other'), 'value')
+    t.equal(parts.arrivals, part, 'the next one has not been asked for')
+    parts.letOne()
+  }
+  t.strictSame(await many, load(numbers(600)))
 })
 
 t.test('large values are written a megabyte a command, so that Redis is not held up', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
-import { buildApp } from './build-app.js'
+import { altered, buildApp, connect, freshPrefix, heard } from './build-app.js'
 import { stores } from './stores.js'
 
 const redis = await useRedis(t)
@@ -127,4 +127,63 @@ t.test('a batch whose loader waits for an id of another batch, which waits for o
   await entrance.arrived(2)
   entrance.open()
   t.match(await batches, [{ status: 'rejected', reason: { code: 'FST_HEADROOM_CACHE_REENTRY' } }, { status: 'rejected' }])
+})
+
+t.test('who asks after an invalidation does not get what a batch had found before it, and still waited for another id with', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const client = await connect(t, redis.url)
+  const writer = await buildApp(t, { redis: client, prefix })
+  let source = 'old'
+  await writer.cache.getOrSet(key(1), ({ tags }) => { tags('users'); return source })
+  // So large that its tag is asked for later than the other one.
+  await writer.cache.getOrSet(key(2), ({ tags }) => { tags('photos'); return 'x'.repeat(1_000_000) })
+  const [usersAnswered, photosAsked] = [gate(), gate()]
+  usersAnswered.open()
+  const { cache } = await buildApp(t, {
+    prefix,
+    redis: altered(client, {
+      async getBuffer (name) {
+        if (name.endsWith('cache-tag:photos')) await photosAsked.pass()
+        const value = await client.getBuffer(name)
+        if (name.endsWith('cache-tag:users')) await usersAnswered.pass()
+        return value
+      }
+    })
+  })
+  await heard(client, prefix, 2)
+  const many = cache.getMany([1, 2], { key, load: (ids) => ids.map(() => source) })
+  await Promise.all([usersAnswered.arrived(), photosAsked.arrived()])
+  await new Promise((resolve) => { setImmediate(resolve) })
+  source = 'new'
+  t.strictSame(await cache.invalidateTags('users'), { shared: true })
+  const asked = cache.getOrSet(key(1), () => source)
+  photosAsked.open()
+  t.equal(await asked, 'new')
+  await many
+  t.equal(await cache.getOrSet(key(1), () => source), 'new')
+})
+
+t.test('a caller that got its id from Redis keeps nobody else\'s batch from being aborted', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const client = await connect(t, redis.url)
+  const reads = gate()
+  const { cache } = await buildApp(t, {
+    prefix,
+    memory: false,
+    redis: altered(client, { mgetBuffer: async (...keys) => { await reads.pass(); return await client.mgetBuffer(...keys) } })
+  })
+  await cache.set(key(1), 'in Redis')
+  const [leaving, loads] = [new AbortController(), gate<string[]>()]
+  let signal!: AbortSignal
+  const batch = cache.getMany([1, 2], { key, signal: leaving.signal, load: (_ids, context) => { signal = context.signal; return loads.pass() } })
+  await reads.arrived()
+  const others = [cache.getOrSet(key(1), () => 'loaded'), cache.getMany([1], { key, load: () => ['loaded'] })]
+  reads.open()
+  t.strictSame(await Promise.all(others), ['in Redis', ['in Redis']])
+  await loads.arrived()
+  t.equal(signal.aborted, false)
+  leaving.abort(new Error('left'))
+  await t.rejects(batch, { message: 'left' })
+  t.equal(signal.aborted, true)
+  loads.fail(new Error('aborted'))
 })

@@ -74,6 +74,18 @@ for (const store of stores(await useRedis(t))) {
       t.equal(outcome, 'rejected')
     })
 
+    t.test('options that are no object reject, whether the value is at hand or not, and are not thrown at the caller', async (t) => {
+      const { cache } = await store.build(t)
+      await cache.set('kept', 1)
+      for (const key of ['kept', 'not kept']) {
+        for (const options of [null, 5, '1m', true]) {
+          let asked: Promise<unknown> | undefined
+          t.doesNotThrow(() => { asked = cache.getOrSet(key, () => t.fail('must not be loaded'), options as never) })
+          await t.rejects(asked!, { code: 'FST_HEADROOM_CACHE_OPTION' }, `${key}, ${String(options)}`)
+        }
+      }
+    })
+
     t.test('null and undefined are kept like any other value', async (t) => {
       const { cache } = await store.build(t)
       for (const [key, value] of [['n', null], ['u', undefined]] as const) {

@@ -66,6 +66,23 @@ for (const store of stores(redis)) {
       stuck.open('too late')
     })
 
+    t.test('a stale value is given out before the load has taken longer than the longest, or not at all: never once it is deleted', async (t) => {
+      const { cache, clock } = await store.build(t, { longestLoad: '15ms' })
+      const rules = { ttl: '1s', staleOnError: '1h' }
+      await cache.set('a', 'old', rules)
+      clock.milliseconds += 2_000
+      const order: string[] = []
+      const held = gate<string>()
+      const { caller } = await tooLong((load) => cache.getOrSet('a', load, rules), held)
+      const outcome = caller.then((value) => { order.push(`given the ${value} one`) }, (error: Error) => { order.push(error.message) })
+      await new Promise((resolve) => { setImmediate(resolve) })
+      await cache.delete('a')
+      order.push('deleted')
+      held.fail(new Error('source away'))
+      await outcome
+      t.strictSame(order, ['given the old one', 'deleted'])
+    })
+
     t.test('a refresh that takes longer than the longest load leaves nothing older behind', async (t) => {
       const { cache } = await store.build(t, { longestLoad: '15ms' })
       let load = async (_context: { signal: AbortSignal }): Promise<string> => 'old'

@@ -145,6 +145,20 @@ for (const store of stores(await useRedis(t))) {
       t.strictSame(await categories.getMany([1, 2, 3]), ['1', '1/2', '1/2/3'])
     })
 
+    t.test('a batch may refresh an id that was asked for with those that it loads, and that was at hand', async (t) => {
+      const { cache } = await store.build(t)
+      const pages: Resource<string, string> = cache.resource<string, string>('pages', {
+        load: (id) => `new ${id}`,
+        loadMany: async (ids) => { await pages.refresh('a'); return ids.map((id) => `new ${id}`) }
+      })
+      await cache.set('pages:a', 'old a')
+      t.strictSame(await pages.getMany(['a', 'b']), ['old a', 'new b'])
+      t.strictSame(await pages.getMany(['a', 'b']), ['new a', 'new b'])
+      t.equal(cache.stats().loads, 2)
+      await cache.delete('pages:a')
+      await t.rejects(pages.getMany(['a', 'c']), REENTRY, 'one that it loads itself it may not')
+    })
+
     t.test('a load of a resource that refreshes itself fails at once', async (t) => {
       const { cache } = await store.build(t)
       let loads = 0

@@ -63,6 +63,24 @@ for (const store of stores(redis)) {
       t.equal(await refreshed, 'v3')
     })
 
+    t.test('who waits for a load that began before a refresh is given the stale value when that load fails, as if there were no refresh', async (t) => {
+      const { cache, clock } = await store.build(t)
+      const { gateOf, load } = gated()
+      const users = cache.resource('user', { load, ttl: '1s', staleOnError: '1h' })
+      gateOf(0).open('stale')
+      await users.get(1)
+      clock.milliseconds += 2_000
+      const asked = users.get(1)
+      await gateOf(1).arrived()
+      const refreshed = users.refresh(1)
+      await gateOf(2).arrived()
+      gateOf(1).fail(new Error('database away'))
+      t.equal(await asked, 'stale')
+      gateOf(2).fail(new Error('still away'))
+      await t.rejects(refreshed, { message: 'still away' })
+      t.equal(await users.get(1), 'stale')
+    })
+
     t.test('a load that began before a refresh does not outlive what the refresh brought', async (t) => {
       for (const first of ['the refresh', 'the older load'] as const) {
         const { cache } = await store.build(t)

@@ -158,3 +158,42 @@ async function commandsOf (asked: { info (section: string): Promise<string> }): 
   const lines = (await asked.info('commandstats')).matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)
   return Object.fromEntries([...lines].filter(([, name]) => !['ping', 'info', 'config|resetstat'].includes(name!)).map(([, name, calls]) => [name, Number(calls)]))
 }
+
+t.test('what was loaded before a tag was invalidated never stands under the generation from after, wherever that comes from', async (t) => {
+  const prefix = freshPrefix('app')
+  const proxy = await startProxy(t, server.url)
+  const [direct, deaf] = [await connect(t, server.url), await connect(t, proxy.url)]
+  const establishing = gate()
+  let holds = false
+  const a = await buildApp(t, {
+    prefix,
+    memory: false,
+    redis: altered(direct, {
+      duplicate: () => deaf.duplicate(),
+      eval: async (script, keys, ...rest) => { if (holds) await establishing.pass(); return await direct.eval(script, keys, ...rest) }
+    })
+  })
+  const b = await buildApp(t, { prefix, redis: await connect(t, server.url), memory: false })
+  await heard(direct, prefix, 2)
+  // Both tags are known, and one of them will not last for as long as the load says that its value does.
+  await a.cache.getOrSet('earlier', () => 1, { ttl: '1m', tags: ['news', 'brief'] })
+  for (const { clock } of [a, b]) clock.milliseconds += 23.9 * 3_600_000
+  await a.cache.getOrSet('earlier still', () => 1, { ttl: '1h', tags: ['news'] })
+  const loads = gate<string>()
+  const loaded = a.cache.getOrSet('key', async ({ tags, ttl }) => {
+    tags('news')
+    ttl('1h')
+    return await loads.pass()
+  }, { ttl: '1m', tags: ['brief'] })
+  await loads.arrived()
+  proxy.swallow('toClient')
+  await b.cache.invalidateTags('news')
+  await b.cache.set('other', 'new', { ttl: '1h', tags: ['news'] })
+  holds = true
+  loads.open('old')
+  await establishing.arrived()
+  t.equal(await a.cache.get('other'), 'new', 'and so the new generation is known')
+  establishing.open()
+  t.equal(await loaded, 'old', 'for who asked before')
+  t.strictSame([await a.cache.get('key'), await b.cache.get('key')], [undefined, undefined])
+})
