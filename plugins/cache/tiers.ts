@@ -94,7 +94,7 @@ export class Tiers {
   }
 
   /** What memory has, fresh or stale, if it can be trusted. */
-  recall (key: string, now = this.#options.now()): Kept | undefined {
+  recall (key: string, now?: number): Kept | undefined {
     const kept = this.#memory?.get(key, now) as Kept | undefined
     if (kept === undefined || this.tags.voids(kept)) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
