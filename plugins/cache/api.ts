@@ -115,6 +115,8 @@ export interface CacheStats {
   misses: number
   /** Calls of loaders; one that is asked for several ids counts once. */
   loads: number
+  /** Keys that another process was loading when this one would have. */
+  loadsElsewhere: number
   /** Loads that threw, and ids that failed. */
   loadErrors: number
   /** Calls that shared a load or a read that another call had begun. */

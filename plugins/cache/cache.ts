@@ -1,4 +1,5 @@
 import { complaint, describe, type OptionTable } from '../shared/options.js'
+import type { RedisLeases } from '../shared/redis-leases.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
 import { inSpan } from '../shared/spans.js'
 import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
@@ -8,14 +9,20 @@ import { entryOf } from './entry.js'
 import { KeyError, LoadError, OptionError } from './errors.js'
 import { isFarFromEnd, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
+import type { News } from './messages.js'
 import { single } from './loading.js'
 import { Loads } from './loads.js'
 import { createResource } from './resource.js'
 import { checkTag, GET_MANY_TABLE, LASTING_TABLE, settingsOf, type Settings } from './settings.js'
 import { Tiers, type TiersOptions } from './tiers.js'
+import { Turns, type TurnsOptions } from './turns.js'
 
 export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
   defaults: Settings
+  /** Undefined: each process loads for itself. */
+  leases: RedisLeases | undefined
+  /** The keys in Redis of a value, and of the lease to load it: in Cluster of one slot. */
+  keysOf: TurnsOptions['keysOf']
   maxWaiters: number
   /** As `Math.random`. */
   random: () => number
@@ -28,6 +35,7 @@ export class TieredCache implements Cache {
   readonly tiers: Tiers
   readonly #options: TieredCacheOptions
   readonly #loads: Loads
+  readonly #turns: Turns | undefined
   readonly #resources = new Set<string>()
   readonly #defaults: Settings
   readonly #now: () => number
@@ -42,8 +50,19 @@ export class TieredCache implements Cache {
     this.#largest = options.defaults.maxBytes
     this.#now = options.now
     this.#takesShared = !options.defaults.clone && options.defaults.refreshAhead === false
-    this.tiers = new Tiers({ ...options, onForgotten: (outdated) => { this.#loads.forget(outdated) } })
-    this.#loads = new Loads({ ...options, tiers: this.tiers })
+    this.tiers = new Tiers({
+      ...options,
+      onForgotten: (outdated) => {
+        this.#loads.forget(outdated)
+        if (outdated !== 'everything' && 'key' in outdated) this.#turns?.hear(outdated.key, 'failed')
+        else this.#turns?.hearAll()
+      }
+    })
+    const { leases, messages } = options
+    this.#turns = leases === undefined
+      ? undefined
+      : new Turns({ leases, messages, keysOf: options.keysOf, hears: () => this.tiers.listening, onRedisError: (error) => { this.tiers.redisFailed(error) } })
+    this.#loads = new Loads({ ...options, tiers: this.tiers, turns: this.#turns })
   }
 
   // A hit in memory takes some hundred nanoseconds: what is done here for each is measured.
@@ -119,6 +138,13 @@ export class TieredCache implements Cache {
     })
     this.#resources.add(name)
     return resource
+  }
+
+  /** What another process said. */
+  hear (news: News): void {
+    if (news.kind === 'key') this.tiers.forget(news.key)
+    if (news.kind === 'tags') this.tiers.forgetTags(news.tags)
+    if (news.kind === 'ended') this.#turns?.hear(news.key, news.ending)
   }
 
   stats (): CacheStats {

@@ -1,28 +1,44 @@
-import { withDeadline } from '../shared/deadline.js'
 import type { RedisClient, RedisSubscriber } from '../shared/redis-client.js'
-import type { Message, Messages } from './messages.js'
+import type { RedisCommands } from '../shared/redis-commands.js'
+import { Hearing, PATIENCE } from './hearing.js'
+import type { Messages, News } from './messages.js'
 
-/** Milliseconds between two questions whether the connection still lives. */
-const HEARTBEAT = 1_000
+/** Milliseconds between two signs of life: of this process for the others, and of its subscription for itself. */
+const BEAT = 300
+
+/** Milliseconds without hearing one's own beat after which the subscription is not trusted. */
+const DEAF = 3 * BEAT
+
+/** Milliseconds after which a subscription that is heard nothing of is made anew. */
+const DEAD = 2_000
 
 export interface CoherenceOptions {
   client: RedisClient
+  commands: RedisCommands
   channel: string
   messages: Messages
   /** Another process said this. */
-  onMessage: (message: Message) => void
+  onNews: (news: News) => void
   /** Messages may have been missed: nothing kept before now can be trusted. */
   onGap: () => void
   /** Redis refused the subscription. */
   onDeaf: (error: unknown) => void
 }
 
-/** Hears, over a connection of its own, what other processes wrote, deleted or invalidated. */
+/**
+ * Hears, over a connection of its own, what other processes wrote, deleted or invalidated; and knows when it may not have:
+ * by the numbers of their messages, and by its own beats, that it hears as long as the whole way through Redis is sound.
+ */
 export class Coherence {
   readonly #options: CoherenceOptions
   readonly #subscriber: RedisSubscriber
-  readonly #heartbeat: NodeJS.Timeout
+  readonly #hearing = new Hearing()
+  readonly #heart: NodeJS.Timeout
+  #late: NodeJS.Timeout | undefined
   #listening = false
+  /** Monotonic, milliseconds. */
+  #heardOneself = -Infinity
+  #renewed = performance.now()
 
   constructor (options: CoherenceOptions) {
     this.#options = options
@@ -31,11 +47,12 @@ export class Coherence {
     // The client reconnects by itself; without a listener it would print every failed attempt.
     subscriber.on('error', () => {})
     subscriber.on('close', () => { this.#listening = false })
-    subscriber.on('message', (_channel: string, message: string) => this.#receive(message))
+    subscriber.on('message', (_channel: string, message: string) => { this.#receive(message) })
     subscriber.on('ready', () => { void this.#subscribe() })
     if (subscriber.status === 'ready') void this.#subscribe()
     if (subscriber.status === 'wait') subscriber.connect().catch(() => {})
-    this.#heartbeat = setInterval(() => { void this.#beat() }, HEARTBEAT).unref()
+    // After the event loop was blocked, what was said meanwhile lies in the socket: it is read before the next immediate.
+    this.#heart = setInterval(() => { setImmediate(() => { this.#beat() }) }, BEAT).unref()
   }
 
   /** Whether every message since the last gap has been heard. */
@@ -45,37 +62,74 @@ export class Coherence {
 
   /** Ends at once, whether Redis answers or not. */
   close (): void {
+    if (this.#listening) this.#say(this.#options.messages.ofLeave())
     this.#listening = false
-    clearInterval(this.#heartbeat)
+    clearInterval(this.#heart)
+    clearTimeout(this.#late)
     this.#subscriber.disconnect()
   }
 
-  /** An answer on this connection comes after every message sent before it: without one, messages may be missing. */
-  async #beat (): Promise<void> {
-    if (!this.#listening) return
-    try {
-      await withDeadline(this.#subscriber.ping(), HEARTBEAT)
-    } catch {
-      if (this.#listening) this.#subscriber.disconnect(true)
-      this.#listening = false
-    }
-  }
-
   async #subscribe (): Promise<void> {
+    const { channel, onDeaf } = this.#options
     try {
-      await this.#subscriber.subscribe(this.#options.channel)
+      await this.#subscriber.subscribe(channel)
     } catch (error) {
       // Where the connection broke again, `ready` comes once more.
-      if (this.#subscriber.status === 'ready') this.#options.onDeaf(error)
+      if (this.#subscriber.status === 'ready') onDeaf(error)
       return
     }
+    this.#say(this.#options.messages.ofBeat())
+  }
+
+  #beat (): void {
+    const now = performance.now()
+    if (now - this.#heardOneself > DEAF) this.#listening = false
+    if (!this.#listening && now - Math.max(this.#heardOneself, this.#renewed) > DEAD && this.#subscriber.status === 'ready') {
+      this.#renewed = now
+      this.#subscriber.disconnect(true)
+    }
+    this.#say(this.#options.messages.ofBeat())
+    this.#check(now)
+  }
+
+  #say (text: string): void {
+    const { commands, channel } = this.#options
+    // What could not be said is not heard: that tells.
+    commands.read((client) => client.publish(channel, text)).catch(() => {})
+  }
+
+  #receive (text: string): void {
+    const now = performance.now()
+    const message = this.#options.messages.read(text)
+    // Perhaps of a later version of ours, that says what must not be missed.
+    if (message === undefined) return this.#options.onGap()
+    const { isOwn, news, origin } = message
+    if (isOwn) {
+      if (news.kind === 'beat') this.#heardMyself(now)
+      return
+    }
+    if (news.kind === 'leave') this.#hearing.leave(origin)
+    else if (this.#hearing.hear(message, now)) this.#options.onGap()
+    this.#options.onNews(news)
+    if (this.#hearing.waits) this.#late ??= setTimeout(() => { setImmediate(() => { this.#lateCheck() }) }, PATIENCE).unref()
+  }
+
+  #heardMyself (now: number): void {
+    this.#heardOneself = now
+    if (this.#listening) return
+    this.#hearing.begin(now)
     this.#options.onGap()
     this.#listening = true
   }
 
-  #receive (text: string): void {
-    const message = this.#options.messages.read(text)
-    if (message !== undefined) this.#options.onMessage(message)
+  #lateCheck (): void {
+    this.#late = undefined
+    this.#check(performance.now())
+    if (this.#hearing.waits) this.#late = setTimeout(() => { setImmediate(() => { this.#lateCheck() }) }, PATIENCE).unref()
+  }
+
+  #check (now: number): void {
+    if (this.#hearing.misses(now)) this.#options.onGap()
   }
 }
 

@@ -111,6 +111,8 @@ export class Flight {
   readonly tags: readonly string[]
   /** Whoever joins later may have seen an invalidation that it has not. */
   readonly began: Moment
+  /** Of a renewal: what ends no later than this, wall-clock milliseconds, is no news. */
+  readonly newerThan: number | undefined
   readonly #rules: FlightRules
   #waiters: Set<Waiter> | undefined
   /** Callers that have entered and not left. */
@@ -120,12 +122,13 @@ export class Flight {
   #loading = false
   #landed: ((waiter: Waiter) => void) | undefined
 
-  constructor (run: LoadRun, fence: Fence, tags: readonly string[], began: Moment, rules: FlightRules) {
+  constructor (run: LoadRun, fence: Fence, tags: readonly string[], began: Moment, rules: FlightRules, newerThan?: number) {
     this.key = fence.key
     this.run = run
     this.fence = fence
     this.tags = tags
     this.began = began
+    this.newerThan = newerThan
     this.#rules = rules
   }
 
@@ -189,6 +192,7 @@ export class Flight {
 
   /** The load has begun: from now on it is a matter of patience. Until then it was one of Redis, whose commands have their own time. */
   loading (): void {
+    if (this.#loading) return
     this.#loading = true
     for (const waiter of this.#waiters ?? []) this.#arm(waiter)
   }

@@ -5,6 +5,7 @@ import { MemoryTier } from '../shared/memory-tier.js'
 import { custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
+import { RedisLeases } from '../shared/redis-leases.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
 import type { Cache, CacheDefaults } from './api.js'
@@ -13,7 +14,7 @@ import { TieredCache } from './cache.js'
 import { Coherence } from './coherence.js'
 import type { Entry } from './entry.js'
 import { OptionError } from './errors.js'
-import { redisKey, redisTagKeys } from './keys.js'
+import { redisKey, redisLeaseKey, redisTagKeys } from './keys.js'
 import { Messages } from './messages.js'
 import { defaultOptions, defaultSettings } from './settings.js'
 
@@ -41,6 +42,11 @@ export interface CacheOptions extends CacheDefaults {
   maxWaiters?: number
   /** Size above which a value is compressed for Redis; `false`: never. Default `'64kb'`. */
   compressAbove?: Size | false
+  /**
+   * Of all processes one loads a key at a time. When it dies in the load, the others go on after this long. `false`: each
+   * process loads for itself. Default `'3s'`.
+   */
+  lease?: Duration | false
   /** The decorator's name, where `cache` is taken. */
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
@@ -65,6 +71,7 @@ const OPTIONS = {
   longestLoad: duration(60_000, { min: 1, max: LONGEST_TIMER }),
   maxWaiters: number(10_000, { min: 1, max: 1e9 }),
   compressAbove: orFalse(size(COMPRESS_ABOVE, { min: 1 })),
+  lease: orFalse(duration(3_000, { min: 100, max: LONGEST_TIMER })),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
   random: custom('a function that returns a number from 0 up to 1', (value): value is () => number => typeof value === 'function')
@@ -75,10 +82,14 @@ const LOG_INTERVAL = 10_000
 
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, now = wallClock, random = Math.random } = options
+  const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, now = wallClock, random = Math.random } = options
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
   const messages = new Messages()
+  const keysOf = (key: string): { value: string, lease: string } => {
+    const value = redisKey(prefix, key)
+    return { value, lease: redisLeaseKey(prefix, value) }
+  }
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
@@ -93,12 +104,15 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
         commands,
         channel,
         keyOf: (key) => redisKey(prefix, key),
+        leaseKeyOf: (key) => keysOf(key).lease,
         tagKeyOf: redisTagKeys(prefix),
         messageFor: (key) => messages.ofKey(key),
         // A load reads, establishes its tags, loads and writes: the commands take their time too.
         memoryOfDeletes: longestLoad + 3 * commandTimeout,
         now
       }),
+    leases: commands === undefined || lease === false ? undefined : new RedisLeases({ commands, duration: lease, channel }),
+    keysOf,
     messages,
     defaults: defaultSettings(options),
     longestLoad,
@@ -113,17 +127,15 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   app.decorate(options.decorateAs, tiered satisfies Cache)
 
   // Only now: a decorator that is taken stops the boot, and no connection must be left.
-  if (client !== false) follow(client)
+  if (client !== false && commands !== undefined) follow(client, commands)
 
-  function follow (client: RedisClient): void {
+  function follow (client: RedisClient, commands: RedisCommands): void {
     const coherence = new Coherence({
       client,
+      commands,
       channel,
       messages,
-      onMessage: (message) => {
-        if ('key' in message) tiered.tiers.forget(message.key)
-        else tiered.tiers.forgetTags(message.tags)
-      },
+      onNews: (news) => { tiered.hear(news) },
       onGap: () => { tiered.tiers.forgetAll() },
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
@@ -131,7 +143,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     app.addHook('onClose', async () => {
       coherence.close()
       tiered.tiers.close()
-      commands?.close()
+      commands.close()
     })
   }
 

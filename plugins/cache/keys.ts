@@ -11,6 +11,11 @@ export function redisKey (prefix: string, key: string): string {
   return `${prefix}:cache:${encode(key)}`
 }
 
+/** Where the lease to load a value stands: in the slot of the value, whose key holds no brace. */
+export function redisLeaseKey (prefix: string, valueKey: string): string {
+  return `${prefix}:cache-lease:{${valueKey}}`
+}
+
 /** Where the generation of a tag stands. A prefix holds no colon, so no key of a value is the same. */
 export function redisTagKeys (prefix: string): (tag: string) => string {
   const own = new Map([EVERYTHING, ANY_TAG].map((tag) => [tag, redisTagKey(prefix, tag)]))

@@ -1,3 +1,4 @@
+import type { Lease } from '../shared/redis-leases.js'
 import { inSpan } from '../shared/spans.js'
 import type { Load, LoadContext } from './api.js'
 import { loaded as loadedChannel } from './channels.js'
@@ -11,6 +12,7 @@ import { missingSettings, type Settings } from './settings.js'
 import type { SingleFlight } from './single-flight.js'
 import type { Throttle } from './throttle.js'
 import type { Keepable, Own, Tiers } from './tiers.js'
+import type { Ending, Turn, Turns } from './turns.js'
 
 /** What a loader has for one key. */
 export type Loaded =
@@ -26,6 +28,12 @@ export function single (load: Load<unknown>): Loader {
 
 export interface LoadingOptions {
   tiers: Tiers
+  /** Undefined: each process loads for itself. */
+  turns: Turns | undefined
+  flights: SingleFlight<Flight>
+  throttle: Throttle
+  /** Asks Redis once more: lands the flight and gives nothing, or gives what is missing. */
+  find: (flight: Flight, departure: Departure) => Promise<Missing[]>
   /** Milliseconds after which a load is aborted, and no longer waited for by those who come then. */
   longestLoad: number
   /** Wall clock, milliseconds. */
@@ -41,39 +49,53 @@ export interface Departure {
   readonly loader: Loader
   /** Whether whatever is kept is to be replaced. */
   readonly anew: boolean
-  /** Wall-clock milliseconds, before Redis was asked. */
-  readonly began: number
 }
 
 /** A flight that Redis had nothing fresh for. */
 export interface Missing {
   readonly flight: Flight
   readonly stamp: Buffer | undefined
+  /** Wall-clock milliseconds, before Redis was asked. */
+  readonly began: number
+}
+
+/** One that is ours to load. */
+interface Ours extends Missing {
+  readonly lease: Lease | undefined
 }
 
 /** Calls loaders, keeps what they give, and lands the flights with it. */
 export class Loading {
-  readonly counts = { loads: 0, loadErrors: 0, unsupported: 0, oversized: 0 }
+  readonly counts = { loads: 0, loadsElsewhere: 0, loadErrors: 0, unsupported: 0, oversized: 0 }
   readonly #options: LoadingOptions
   readonly #tiers: Tiers
-  readonly #flights: SingleFlight<Flight>
-  readonly #throttle: Throttle
 
-  constructor (options: LoadingOptions, flights: SingleFlight<Flight>, throttle: Throttle) {
+  constructor (options: LoadingOptions) {
     this.#options = options
     this.#tiers = options.tiers
-    this.#flights = flights
-    this.#throttle = throttle
   }
 
   /** Never rejects; whatever happens, nobody is left waiting. */
   async load (missing: readonly Missing[], departure: Departure): Promise<void> {
+    const { turns } = this.#options
+    const { settings, anew } = departure
     try {
-      await this.#load(missing, departure)
+      for (const { flight } of missing) flight.loading()
+      const snapshot = await this.#tiers.generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
+      if (turns === undefined || anew || snapshot.any === undefined) return await this.#loadOurs(missing.map(alone), snapshot, departure)
+      const mark = snapshot.tags.map(({ generation }) => generation).join()
+      const taken = await turns.take(missing.map(({ flight: { key }, stamp }) => ({ key, stamp })), mark)
+      const ours: Ours[] = []
+      const loads: Array<Promise<void>> = []
+      missing.forEach((one, index) => {
+        const turn = taken[index]!
+        if (turn.kind === 'ours') ours.push({ ...one, lease: turn.lease })
+        else loads.push(this.#awaitTurn(one, turn, snapshot, departure))
+      })
+      if (ours.length > 0) loads.push(this.#loadOurs(ours, snapshot, departure))
+      await Promise.all(loads)
     } catch (error) {
       for (const { flight } of missing) this.fail(flight, error)
-    } finally {
-      for (const { flight } of missing) this.close(flight)
     }
   }
 
@@ -84,7 +106,7 @@ export class Loading {
 
   /** Who comes from now on begins anew, and nothing more is kept of it. */
   close (flight: Flight): void {
-    this.#flights.land(flight)
+    this.#options.flights.land(flight)
     this.#tiers.fences.close(flight.fence)
   }
 
@@ -100,18 +122,49 @@ export class Loading {
     return undefined
   }
 
-  async #load (missing: readonly Missing[], { run, settings, loader, anew, began }: Departure): Promise<void> {
-    const { now, random } = this.#options
-    if (run.abandoned && missing.every(({ flight }) => !flight.awaited)) {
-      for (const { flight } of missing) this.fail(flight, undefined)
+  /** Another process loads it, or has just done so. */
+  async #awaitTurn (one: Missing, turn: Exclude<Turn, { kind: 'ours' }>, snapshot: Snapshot, departure: Departure): Promise<void> {
+    const { flight } = one
+    try {
+      if (turn.kind === 'theirs') {
+        this.counts.loadsElsewhere++
+        const ending = flight.awaited ? await turn.ended : undefined
+        // A renewal, or all have given up: there is nothing to wait for.
+        if (!flight.awaited) return this.close(flight)
+        if (ending === 'unkept') return await this.#loadOurs([alone(one)], snapshot, departure)
+      }
+      const missing = await this.#options.find(flight, departure)
+      if (missing.length > 0) await this.load(missing, departure)
+    } catch (error) {
+      this.fail(flight, error)
+    }
+  }
+
+  async #loadOurs (ours: readonly Ours[], snapshot: Snapshot, departure: Departure): Promise<void> {
+    const { turns, longestLoad } = this.#options
+    const endings = new Map<string, Ending>()
+    try {
+      const load = (): Promise<void> => this.#load(ours, snapshot, departure, endings)
+      await (turns === undefined ? load() : turns.keeping(ours, longestLoad, load))
+    } catch (error) {
+      for (const { flight } of ours) this.fail(flight, error)
+    } finally {
+      for (const { flight } of ours) this.close(flight)
+      turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.get(key) ?? 'failed' })))
+    }
+  }
+
+  /** @param endings of each key, to be filled in */
+  async #load (ours: readonly Ours[], snapshot: Snapshot, { run, settings, loader, anew }: Departure, endings: Map<string, Ending>): Promise<void> {
+    const { now, random, flights: table, throttle } = this.#options
+    const flights = ours.map(({ flight }) => flight)
+    if (run.abandoned && flights.every(({ awaited }) => !awaited)) {
+      for (const flight of flights) this.fail(flight, undefined)
       return
     }
-    const snapshot = await this.#tiers.generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
-    const flights = missing.map(({ flight }) => flight)
-    for (const flight of flights) flight.loading()
     const context = new OwnLoadContext(run, flights.length === 1 ? this.#staleOf(flights[0]!) : undefined)
     const start = performance.now()
-    const loaded = await this.#callLoader(flights, run, loader, context)
+    const loaded = await this.#callLoader(ours, run, loader, context)
     const loadTime = performance.now() - start
 
     const tagged = await this.#extended(snapshot, context, settings)
@@ -119,39 +172,42 @@ export class Loading {
     const keepables: Keepable[] = []
     // Of which the source has something else now that is not to be kept: nor is what it had.
     const outdated: string[] = []
-    missing.forEach(({ flight, stamp }, index) => {
+    ours.forEach(({ flight, stamp, lease, began }, index) => {
+      const { key } = flight
       const one = loaded[index]!
       if ('error' in one) {
         this.counts.loadErrors++
-        if (!run.abandoned) this.#throttle.failed(flight.key)
+        if (!run.abandoned) throttle.failed(key)
         this.fail(flight, one.error)
         return
       }
-      this.#throttle.succeeded(flight.key)
+      throttle.succeeded(key)
       const made = entryOf(one.value)
       landings.push({ flight, entry: 'unsupported' in made ? uncopied(one.value) : made.entry })
       const own = this.keepable(made, settings)
       // ttl(0) keeps nothing, and not that there is none either.
       const rules = one.missing === true && context.ownTtl !== 0 ? missingSettings(settings) : { ...settings, ttl: context.ownTtl ?? settings.ttl }
       if (own === undefined || rules.ttl === 0 || tagged === undefined) {
-        if ((anew || flight.candidate !== undefined) && flight.fence.state === 'intact') outdated.push(flight.key)
+        if (tagged !== undefined) endings.set(key, 'unkept')
+        if ((anew || flight.candidate !== undefined) && flight.fence.state === 'intact') outdated.push(key)
         return
       }
+      endings.set(key, 'kept')
       const held = { ...lifetime(rules, now(), random), value: own.entry, loadTime, tags: tagged.tags }
-      keepables.push({ fence: flight.fence, stamp, held, bytes: own.bytes, began, snapshot: tagged })
+      keepables.push({ fence: flight.fence, stamp, token: lease?.token, held, bytes: own.bytes, began, snapshot: tagged })
     })
     const keeping = anew ? keepables.map((one) => this.#tiers.keepAnew(one)) : [this.#tiers.keep(keepables)]
     await Promise.all([...keeping, ...outdated.map((key) => this.#tiers.delete(key))])
     const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
     for (const { flight, entry } of landings) {
-      this.#flights.land(flight)
+      table.land(flight)
       // Who joined after one of the value's tags was invalidated asks again.
       flight.land(entry, this.#tiers.generations.anyInvalidated(tags, flight.began))
     }
   }
 
-  async #callLoader (flights: readonly Flight[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
-    const keys = flights.map(({ key }) => key)
+  async #callLoader (ours: readonly Ours[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
+    const keys = ours.map(({ flight }) => flight.key)
     run.narrow(keys)
     this.counts.loads++
     const start = performance.now()
@@ -159,11 +215,12 @@ export class Loading {
       loadedChannel.publish(() => ({ key: keys[0]!, keys: keys.length, elapsed: performance.now() - start, ...outcome }))
     }
     const tooLong = setTimeout(() => {
-      for (const flight of flights) {
-        this.#flights.land(flight)
+      for (const { flight } of ours) {
+        this.#options.flights.land(flight)
         flight.offerLast()
         this.#tiers.fences.late(flight.fence)
       }
+      this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: 'failed' })))
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
     }, this.#options.longestLoad).unref()
     try {
@@ -189,4 +246,8 @@ export class Loading {
   #staleOf ({ candidate, fence }: Flight): unknown {
     return candidate === undefined || fence.state === 'broken' || this.#tiers.tags.voids(candidate) ? undefined : candidate.value.value()
   }
+}
+
+function alone (missing: Missing): Ours {
+  return { ...missing, lease: undefined }
 }

@@ -11,9 +11,9 @@ import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
 import type { Found, Outdated, Own, Tiers } from './tiers.js'
 
-type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadErrors' | 'unsupported' | 'oversized'>
+type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadsElsewhere' | 'loadErrors' | 'unsupported' | 'oversized'>
 
-export interface LoadsOptions extends LoadingOptions {
+export interface LoadsOptions extends Omit<LoadingOptions, 'flights' | 'throttle' | 'find'> {
   /** Callers that may wait for one key. */
   maxWaiters: number
 }
@@ -37,7 +37,7 @@ export class Loads implements FlightRules {
     this.#options = options
     this.#tiers = options.tiers
     this.#throttle = new Throttle(options.now)
-    this.#loading = new Loading(options, this.#flights, this.#throttle)
+    this.#loading = new Loading({ ...options, flights: this.#flights, throttle: this.#throttle, find: (flight, departure) => this.#find([flight], departure) })
   }
 
   get counts (): LoadCounts {
@@ -124,7 +124,7 @@ export class Loads implements FlightRules {
     LoadRun.current?.refuse(key)
     this.#flights.forget(key)
     this.#tiers.fences.overtake(key)
-    const [flight] = this.#depart([key], settings, loader, [Infinity])
+    const [flight] = this.#depart([key], settings, loader, { newerThan: [Infinity], anew: true })
     return await flight!.outcome({ ...settings, stale: -Infinity, staleOnError: -Infinity }, flight!.began) as Entry
   }
 
@@ -174,53 +174,58 @@ export class Loads implements FlightRules {
   #renew (due: readonly Due[], settings: Settings, loader: Loader): void {
     const idle = due.filter(({ key }) => this.#flights.get(key) === undefined)
     if (idle.length === 0) return
-    const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, idle.map(({ kept }) => kept.freshUntil))
+    const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, { newerThan: idle.map(({ kept }) => kept.freshUntil) })
     flight!.run.wantAnyhow()
   }
 
-  /** @param newerThan for a renewal: what ends earlier in Redis is no news */
-  #depart (keys: readonly string[], settings: Settings, loader: Loader, newerThan?: readonly number[]): Flight[] {
+  /**
+   * @param newerThan for a renewal, of each key: what ends no later in Redis is no news
+   * @param anew whether what is kept is to be replaced, whatever it is
+   */
+  #depart (
+    keys: readonly string[], settings: Settings, loader: Loader, { newerThan, anew = false }: { newerThan?: readonly number[], anew?: boolean } = {}
+  ): Flight[] {
     if (keys.length === 0) return []
     const run = new LoadRun(keys)
     const moment = this.#tiers.tags.moment()
-    const flights = keys.map((key) => {
+    const flights = keys.map((key, index) => {
       const fence = this.#tiers.fences.open(key, 'read')
-      const flight = this.#flights.depart(new Flight(run, fence, settings.tags, moment, this))
+      const flight = this.#flights.depart(new Flight(run, fence, settings.tags, moment, this, newerThan?.[index]))
       const kept = this.#tiers.recall(key)
       if (kept !== undefined) flight.offer(kept)
       return flight
     })
-    const departure = { run, settings, loader, anew: newerThan?.[0] === Infinity, began: this.#options.now() }
-    const reading = this.#read(flights, departure, newerThan)
+    const reading = this.#read(flights, { run, settings, loader, anew })
     for (const flight of flights) flight.reading = reading
     return flights
   }
 
   /** Asks Redis, and has loaded what it has nothing for, but does not wait for that. Never rejects; nobody is left waiting. */
-  async #read (flights: readonly Flight[], departure: Departure, newerThan: readonly number[] | undefined): Promise<void> {
-    const { settings } = departure
+  async #read (flights: readonly Flight[], departure: Departure): Promise<void> {
     try {
-      const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
-      this.#land(flights, found, departure, newerThan)
+      const missing = await this.#find(flights, departure)
+      if (missing.length === 0) return
+      this.#counts.misses += missing.filter(({ flight }) => flight.newerThan === undefined && !this.#hasFor(flight, departure.settings)).length
+      void this.#loading.load(missing, departure)
     } catch (error) {
       for (const flight of flights) this.#loading.fail(flight, error)
     }
   }
 
-  #land (flights: readonly Flight[], found: readonly Found[], departure: Departure, newerThan: readonly number[] | undefined): void {
-    const { settings, loader } = departure
+  /** Lands the flights that Redis has something for. @returns the others */
+  async #find (flights: readonly Flight[], { settings, loader }: Departure): Promise<Missing[]> {
+    const began = this.#options.now()
+    const found = await this.#tiers.find(flights.map(({ fence }) => fence), settings.tags, settings.maxBytes)
     const now = this.#options.now()
     const due: Due[] = []
     const missing: Missing[] = []
     flights.forEach((flight, index) => {
       flight.reading = undefined
-      if (this.#landOn(found[index]!, flight, settings, now, newerThan?.[index], due)) this.#loading.close(flight)
-      else missing.push({ flight, stamp: found[index]!.state?.stamp })
+      if (this.#landOn(found[index]!, flight, settings, now, due)) this.#loading.close(flight)
+      else missing.push({ flight, stamp: found[index]!.state?.stamp, began })
     })
     if (due.length > 0) this.#renew(due, settings, loader)
-    if (missing.length === 0) return
-    if (newerThan === undefined) this.#counts.misses += missing.filter(({ flight }) => !this.#hasFor(flight, settings)).length
-    void this.#loading.load(missing, departure)
+    return missing
   }
 
   /** Whether its caller need not wait for the load. */
@@ -229,8 +234,8 @@ export class Loads implements FlightRules {
   }
 
   /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
-  #landOn ({ kept }: Found, flight: Flight, settings: Settings, now: number, newerThan: number | undefined, due: Due[]): boolean {
-    const { key } = flight
+  #landOn ({ kept }: Found, flight: Flight, settings: Settings, now: number, due: Due[]): boolean {
+    const { key, newerThan } = flight
     if (kept !== undefined && kept.freshUntil > Math.max(now, newerThan ?? -Infinity) && !this.#tiers.tags.voids(kept)) {
       this.#tiers.counts.redisHits++
       flight.landFound(kept.value)

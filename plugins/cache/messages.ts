@@ -1,24 +1,66 @@
 import { randomUUID } from 'node:crypto'
+import type { Word } from './hearing.js'
+import type { Ending } from './turns.js'
 
-export type Message =
+/** What a message says. */
+export type News =
   /** This key was written or deleted. */
-  | { readonly key: string }
+  | { readonly kind: 'key', readonly key: string }
   /** These tags were invalidated. */
-  | { readonly tags: readonly string[] }
+  | { readonly kind: 'tags', readonly tags: readonly string[] }
+  /** Nothing but that the sender is there. */
+  | { readonly kind: 'beat' }
+  /** The sender ends. */
+  | { readonly kind: 'leave' }
+  /** A load of the sender has ended, for which others wait. */
+  | { readonly kind: 'ended', readonly key: string, readonly ending: Ending }
 
-/** What processes tell each other. JSON, because a key may hold any character. */
+export interface Message extends Word {
+  /** Whether it is our own that we hear. */
+  readonly isOwn: boolean
+  readonly news: News
+}
+
+/** Milliseconds, and more beats than one, for which is said which messages were not sent. */
+const REPEATED = 2_000
+
+/**
+ * What processes tell each other: JSON, because a key may hold any character. A list of who says it, how many messages it
+ * has sent, which of these may never have been sent after all, what kind of news it is, and the names in it.
+ */
 export class Messages {
   readonly #origin = randomUUID()
+  readonly #now: () => number
+  #number = 0
+  /** With when that was found out. */
+  readonly #unsent = new Map<number, number>()
 
-  ofKey (key: string): string {
-    return JSON.stringify([this.#origin, KEY, key])
+  /** @param now a monotonic clock, milliseconds */
+  constructor (now: () => number = () => performance.now()) {
+    this.#now = now
   }
 
-  ofTags (tags: readonly string[]): string {
-    return JSON.stringify([this.#origin, TAGS, ...tags])
+  ofKey (key: string): Numbered {
+    return this.#numbered('key', key)
   }
 
-  /** @returns what another process said; undefined for what is our own, or no message */
+  ofTags (tags: readonly string[]): Numbered {
+    return this.#numbered('tags', ...tags)
+  }
+
+  ofBeat (): string {
+    return this.#text('beat')
+  }
+
+  ofLeave (): string {
+    return this.#text('leave')
+  }
+
+  ofEnding (key: string, ending: Ending): string {
+    return this.#text('ended', key, ending)
+  }
+
+  /** @returns undefined for what is no message, or one of a version that is not known */
   read (text: string): Message | undefined {
     let message: unknown
     try {
@@ -26,17 +68,52 @@ export class Messages {
     } catch {
       return undefined
     }
-    if (!isTexts(message)) return undefined
-    const [origin, kind, ...names] = message
-    if (origin === this.#origin || names.length === 0) return undefined
-    if (kind === KEY) return { key: names[0]! }
-    return kind === TAGS ? { tags: names } : undefined
+    if (!Array.isArray(message)) return undefined
+    const [origin, number, unsent, kind, ...names] = message as unknown[]
+    if (typeof origin !== 'string' || !isNumber(number) || !Array.isArray(unsent) || !unsent.every(isNumber) || !names.every(isText)) return undefined
+    const news = newsFrom(kind, names)
+    return news === undefined ? undefined : { origin, number, unsent, isBeat: news.kind !== 'key' && news.kind !== 'tags', isOwn: origin === this.#origin, news }
+  }
+
+  #numbered (kind: string, ...names: string[]): Numbered {
+    const number = ++this.#number
+    return { text: this.#text(kind, ...names), failed: () => { this.#unsent.set(number, this.#now()) } }
+  }
+
+  #text (...said: string[]): string {
+    const now = this.#now()
+    for (const [number, since] of this.#unsent) if (now - since > REPEATED) this.#unsent.delete(number)
+    return JSON.stringify([this.#origin, this.#number, [...this.#unsent.keys()], ...said])
   }
 }
 
-const KEY = 'key'
-const TAGS = 'tags'
+/** One that must not be missed. */
+export interface Numbered {
+  readonly text: string
+  /** To be called where it may not have been sent: it is told again, under another number. */
+  failed (): void
+}
 
-function isTexts (value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((part) => typeof part === 'string')
+function newsFrom (kind: unknown, names: readonly string[]): News | undefined {
+  const [name, ending] = names
+  switch (kind) {
+    case 'beat':
+    case 'leave': return { kind }
+    case 'key': return name === undefined ? undefined : { kind, key: name }
+    case 'tags': return name === undefined ? undefined : { kind, tags: names }
+    case 'ended': return name !== undefined && isEnding(ending) ? { kind, key: name, ending } : undefined
+    default: return undefined
+  }
+}
+
+function isNumber (value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isText (value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isEnding (value: unknown): value is Ending {
+  return value === 'kept' || value === 'failed' || value === 'unkept'
 }

@@ -46,6 +46,8 @@ const NOTHING: Found = {}
 export interface Keepable {
   readonly fence: Fence
   readonly stamp: Buffer | undefined
+  /** Of the lease under which it was loaded, if it was. */
+  readonly token?: string | undefined
   readonly held: Held<Entry>
   readonly bytes: Uint8Array
   /** Wall-clock milliseconds before the read that the stamp is from. */
@@ -72,7 +74,7 @@ export class Tiers {
 
   constructor (options: TiersOptions) {
     const { redis, messages, now } = options
-    const onRedisError = (error: unknown): void => { this.#failed(error) }
+    const onRedisError = (error: unknown): void => { this.redisFailed(error) }
     this.#options = options
     this.#memory = options.memory
     this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError })
@@ -82,6 +84,11 @@ export class Tiers {
   /** From now on, memory is trusted only while the messages of the other processes are heard. */
   follow (coherence: Coherence): void {
     this.#coherence = coherence
+  }
+
+  /** Whether the other processes are heard now. */
+  get listening (): boolean {
+    return this.#coherence?.listening === true
   }
 
   get memory (): { entries: number, bytes: number } {
@@ -126,7 +133,7 @@ export class Tiers {
       const found = fences.map((fence, index): Found | Promise<Found> => {
         const state = states[index]!
         const { opened } = state
-        if (opened.kind === 'unanswered') this.#failed(opened.error)
+        if (opened.kind === 'unanswered') this.redisFailed(opened.error)
         if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
         const kept = this.#keptFrom(opened, fence, tags, maxBytes, now)
         if (!(kept instanceof Promise)) return { state, kept }
@@ -135,7 +142,7 @@ export class Tiers {
       })
       return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
     } catch (error) {
-      this.#failed(error)
+      this.redisFailed(error)
       return fences.map(() => NOTHING)
     }
   }
@@ -154,7 +161,7 @@ export class Tiers {
     const packed = await Promise.all(forRedis.map(async ({ bytes }) => await pack(bytes, this.#options.compressAbove)))
     // While it was compressed, this process may have done something newer.
     const writes = forRedis.flatMap((one, index) =>
-      this.#mayGoToRedis(one) ? [{ fence: one.fence, key: one.fence.key, stamp: one.stamp!, held: { ...one.held, value: packed[index]! } }] : [])
+      this.#mayGoToRedis(one) ? [{ fence: one.fence, key: one.fence.key, stamp: one.stamp!, token: one.token, held: { ...one.held, value: packed[index]! } }] : [])
     const results = await redis.writeIfUnchanged(writes)
     results.forEach((result, index) => {
       const { fence } = writes[index]!
@@ -162,7 +169,7 @@ export class Tiers {
       if (result.status === 'fulfilled' && !result.value && fence.state === 'intact') this.#memory?.delete(fence.key)
     })
     const failure = results.find((result) => result.status === 'rejected')
-    if (failure !== undefined) this.#failed(failure.reason)
+    if (failure !== undefined) this.redisFailed(failure.reason)
   }
 
   /** Keeps what was loaded anew, in the place of what is kept: where that cannot be, nothing is. Others are told as of a `set`. */
@@ -352,7 +359,7 @@ export class Tiers {
     try {
       return { state, kept: await kept }
     } catch (error) {
-      this.#failed(error)
+      this.redisFailed(error)
       return NOTHING
     }
   }
@@ -369,7 +376,7 @@ export class Tiers {
     unreadable.publish(() => ({ key }))
   }
 
-  #failed (error: unknown): void {
+  redisFailed (error: unknown): void {
     // Known to the host already, by its client's own events; counted, it would drown what is new.
     if (error instanceof UnavailableError) return
     this.counts.redisErrors++

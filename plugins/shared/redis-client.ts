@@ -6,6 +6,7 @@ export interface RedisClient {
   getBuffer (key: string): Promise<Buffer | null>
   mgetBuffer (...keys: string[]): Promise<Array<Buffer | null>>
   time (): Promise<ReadonlyArray<number | string>>
+  publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
 }

@@ -86,7 +86,7 @@ export class RedisTags {
     return commands.isCluster ? (await Promise.all(tags.map((tag) => establish([tag])))).flat() : await establish(tags)
   }
 
-  /** Voids whatever depends on one of the tags, and publishes `message` in the same step. */
+  /** Voids whatever depends on one of the tags, and publishes `message` in the same step, or in Cluster in that of the last. */
   async invalidate (tags: readonly string[], message: string): Promise<void> {
     const { commands, channel } = this.#options
     const remove = async (some: readonly string[], told: string): Promise<void> => {
@@ -94,7 +94,9 @@ export class RedisTags {
     }
     if (!commands.isCluster) return await remove([ANY_TAG, ...tags], message)
     await remove([ANY_TAG], '')
-    await Promise.all(tags.map((tag, index) => remove([tag], index === 0 ? message : '')))
+    // Who hears it asks for the generations anew, and must not be given one that is about to go.
+    await Promise.all(tags.slice(0, -1).map((tag) => remove([tag], '')))
+    await remove(tags.slice(-1), message)
   }
 
   /** All who read in one batch have the same bytes: they are made a text once. */

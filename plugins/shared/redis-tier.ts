@@ -8,37 +8,44 @@ export interface RedisTierOptions {
   commands: RedisCommands
   /** The key in Redis for a key of the cache. */
   keyOf: (key: string) => string
+  /** The key in Redis of the lease to load a key; in Cluster, of the same slot as `keyOf` has it. */
+  leaseKeyOf: (key: string) => string
   /** The key in Redis for the generation of a tag. */
   tagKeyOf: (tag: string) => string
   /** The pub/sub channel on which a write, a delete or an invalidation is told to the other processes. */
   channel: string
-  /** What tells the other processes about a key. */
-  messageFor: (key: string) => string
+  /** What tells the other processes about a key; `failed` is called where it may not have been sent. */
+  messageFor: (key: string) => { readonly text: string, failed: () => void }
   /** Milliseconds that a delete is remembered: what was read before it must have been written, or dropped, by then. */
   memoryOfDeletes: number
   /** Wall clock, milliseconds. */
   now: () => number
 }
 
+// The token is a fence: a process that was paused until its lease had ended, and another's begun, keeps nothing.
 const WRITE_IF_UNCHANGED = `${UNLESS_LATE}
   local written = {}
-  for i, key in ipairs(KEYS) do
-    local at = 3 * i - 2
+  for i = 1, #KEYS / 2 do
+    local key, lease, at = KEYS[2 * i - 1], KEYS[2 * i], 4 * i - 3
+    local holder = redis.pcall('HGET', lease, 'token')
     written[i] = 0
-    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] then
+    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] and (type(holder) ~= 'string' or holder == ARGV[at + 3]) then
       redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[at + 2])
       written[i] = 1
     end
   end
   return written
 `
+// Whoever loads the key began before this: it loses its lease, so that nobody waits for what it brings.
 const WRITE_AND_TELL = `${UNLESS_LATE}
+  redis.call('DEL', KEYS[2])
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
   return 1
 `
 // What stands there now may be newer, or older: nobody is to have either.
 const REPLACE_AND_TELL = `${UNLESS_LATE}
+  redis.call('DEL', KEYS[2])
   local unchanged = redis.call('GETRANGE', KEYS[1], 0, ${STAMP_BYTES - 1}) == ARGV[6]
   redis.call('SET', KEYS[1], unchanged and ARGV[1] or ARGV[5], 'PX', ARGV[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
@@ -48,6 +55,7 @@ const REPLACE_AND_TELL = `${UNLESS_LATE}
 const DELETE_AND_TELL = `${UNLESS_LATE}
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   if type(set) == 'table' and set.err then redis.call('DEL', KEYS[1]) end
+  redis.call('DEL', KEYS[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
   return 1
 `
@@ -74,6 +82,8 @@ export interface ConditionalWrite {
   /** Of the state that the value was read or loaded after. */
   readonly stamp: Buffer
   readonly held: Held<Uint8Array>
+  /** Of the lease under which it was loaded, if it was: with another one's standing, it is not written. */
+  readonly token?: string | undefined
 }
 
 /** Values that all processes share. Every method rejects in bounded time rather than wait for Redis. */
@@ -125,13 +135,14 @@ export class RedisTier implements Tier<Uint8Array> {
    * @returns which were written, or why not, in the order given
    */
   async writeIfUnchanged (writes: readonly ConditionalWrite[]): Promise<Array<PromiseSettledResult<boolean>>> {
-    const { commands, keyOf, now } = this.#options
-    const sealed = writes.map(({ key, stamp, held }) => ({ key: keyOf(key), stamp, envelope: sealValue(held, now()), retention: this.#retention(held) }))
+    const { commands, keyOf, leaseKeyOf, now } = this.#options
+    const sealed = writes.map(({ key, stamp, held, token = '' }) =>
+      ({ keys: [keyOf(key), leaseKeyOf(key)], stamp, envelope: sealValue(held, now()), retention: this.#retention(held), token }))
     const batches = inBatches(sealed, commands.isCluster ? 0 : SCRIPT_BYTES, ({ envelope }) => Math.max(envelope.length, Math.floor(SCRIPT_BYTES / SCRIPT_VALUES)))
     const results = await Promise.all(batches.map(async (batch): Promise<Array<PromiseSettledResult<boolean>>> => {
       try {
-        const args = batch.flatMap(({ stamp, envelope, retention }) => [stamp, envelope, retention])
-        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.map(({ key }) => key), args)
+        const args = batch.flatMap(({ stamp, envelope, retention, token }) => [stamp, envelope, retention, token])
+        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.flatMap(({ keys }) => keys), args)
         return written.map((one) => ({ status: 'fulfilled', value: Number(one) === 1 }))
       } catch (reason) {
         return batch.map(() => ({ status: 'rejected', reason }))
@@ -163,8 +174,14 @@ export class RedisTier implements Tier<Uint8Array> {
   }
 
   async #tell (script: string, key: string, envelope: Buffer, retention: number, ...more: Buffer[]): Promise<unknown> {
-    const { commands, keyOf, channel, messageFor } = this.#options
-    return await commands.write(script, [keyOf(key)], [envelope, retention, channel, messageFor(key), ...more])
+    const { commands, keyOf, leaseKeyOf, channel, messageFor } = this.#options
+    const message = messageFor(key)
+    try {
+      return await commands.write(script, [keyOf(key), leaseKeyOf(key)], [envelope, retention, channel, message.text, ...more])
+    } catch (error) {
+      message.failed()
+      throw error
+    }
   }
 
   /** Longer than the value lives: while an older load may still be running, its stamp must not match an empty key. */

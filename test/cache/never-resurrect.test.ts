@@ -96,7 +96,7 @@ for (const store of stores(redis)) {
 
     t.test('of two processes that load at once, the later to end does not overwrite the earlier', async (t) => {
       const prefix = freshPrefix(redis.prefix)
-      const [a, b] = [await store.build(t, { prefix }), await store.build(t, { prefix })]
+      const [a, b] = [await store.build(t, { prefix, lease: false }), await store.build(t, { prefix, lease: false })]
       await heard(await connect(t, redis.url), prefix, 2)
       const [inA, inB] = [gate<string>(), gate<string>()]
       const [fromA, fromB] = [a.cache.getOrSet('a', inA.pass), b.cache.getOrSet('a', inB.pass)]

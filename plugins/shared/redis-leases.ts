@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import { STAMP_BYTES } from './envelope.js'
+import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+
+export interface RedisLeasesOptions {
+  commands: RedisCommands
+  /** Milliseconds that a lease lasts unless it is renewed. */
+  duration: number
+  /** The pub/sub channel on which the end of a lease that others wait for is told. */
+  channel: string
+}
+
+/** Leave for one process alone. */
+export interface Lease {
+  readonly key: string
+  /** Random, and so a fence: who comes late with that of an earlier lease is refused. */
+  readonly token: string
+}
+
+/** What a lease is asked for. */
+export interface LeaseRequest {
+  /** In Redis; in Cluster, of the slot of `guarded`. */
+  readonly key: string
+  /** The key in Redis whose state must still be the one of the stamp: what the lease is for may have been done since. */
+  readonly guarded: string
+  readonly stamp: Buffer
+  /** Of what the work is based on: a lease with another mark is taken over, since its holder works on what is outdated. */
+  readonly mark: string
+}
+
+export type LeaseAnswer =
+  | { readonly kind: 'own', readonly lease: Lease }
+  /** Another process has it, for so many milliseconds unless it is renewed. It will tell when it ends. */
+  | { readonly kind: 'held', readonly left: number }
+  /** The guarded key has been written since the stamp. */
+  | { readonly kind: 'changed' }
+
+// Not -1, which is LATE: a list of one number is equal to it.
+const CHANGED = -2
+const OWN = 0
+
+const TAKE = `${UNLESS_LATE}
+  local answers = {}
+  for i = 1, #KEYS / 2 do
+    local lease, guarded = KEYS[2 * i - 1], KEYS[2 * i]
+    local stamp, mark = ARGV[2 * i + 1], ARGV[2 * i + 2]
+    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= stamp then
+      answers[i] = ${CHANGED}
+    elseif redis.call('HGET', lease, 'mark') ~= mark then
+      redis.call('HSET', lease, 'token', ARGV[1], 'mark', mark)
+      redis.call('PEXPIRE', lease, ARGV[2])
+      answers[i] = ${OWN}
+    else
+      redis.call('HSET', lease, 'awaited', 1)
+      answers[i] = math.max(1, redis.call('PTTL', lease))
+    end
+  end
+  return answers
+`
+const RENEW = `${UNLESS_LATE}
+  local own = 0
+  for _, lease in ipairs(KEYS) do
+    if redis.call('HGET', lease, 'token') == ARGV[1] then own = own + redis.call('PEXPIRE', lease, ARGV[2]) end
+  end
+  return own
+`
+// Late too: it does nothing but to a lease that is still the owner's.
+const RELEASE = `
+  for i, lease in ipairs(KEYS) do
+    if redis.call('HGET', lease, 'token') == ARGV[1] then
+      if redis.call('HGET', lease, 'awaited') then redis.call('PUBLISH', ARGV[2], ARGV[2 + i]) end
+      redis.call('DEL', lease)
+    end
+  end
+  return 1
+`
+
+/**
+ * Leases, that all processes share: of what only one of them should do at a time. One whose holder has died ends by itself.
+ * Every method rejects in bounded time rather than wait for Redis.
+ */
+export class RedisLeases {
+  readonly #options: RedisLeasesOptions
+
+  constructor (options: RedisLeasesOptions) {
+    this.#options = options
+  }
+
+  /** Milliseconds that a lease lasts unless it is renewed. */
+  get duration (): number {
+    return this.#options.duration
+  }
+
+  /** Whether Redis answers, as far as is known. */
+  get available (): boolean {
+    return this.#options.commands.available
+  }
+
+  /** Takes those that nobody has. @returns in the order asked */
+  async take (requests: readonly LeaseRequest[]): Promise<LeaseAnswer[]> {
+    const token = randomBytes(12).toString('base64url')
+    const answers = await this.#each(requests, (some) => this.#options.commands.write<unknown[]>(
+      TAKE, some.flatMap(({ key, guarded }) => [key, guarded]), [token, this.#options.duration, ...some.flatMap(({ stamp, mark }) => [stamp, mark])]
+    ))
+    return requests.map(({ key }, index) => {
+      const answer = Number(answers[index])
+      if (answer === CHANGED) return { kind: 'changed' }
+      return answer === OWN ? { kind: 'own', lease: { key, token } } : { kind: 'held', left: answer }
+    })
+  }
+
+  /** Has them last for the whole duration again; one that has ended meanwhile stays ended. */
+  async renew (leases: readonly Lease[]): Promise<void> {
+    await this.#eachToken(leases, (token, some) => this.#each(some, async (few) => {
+      await this.#options.commands.write(RENEW, few.map(({ key }) => key), [token, this.#options.duration])
+      return []
+    }))
+  }
+
+  /** Ends them, and tells those who wait. @param messageFor what to tell of a lease */
+  async release (leases: readonly Lease[], messageFor: (lease: Lease) => string): Promise<void> {
+    await this.#eachToken(leases, (token, some) => this.#each(some, async (few) => {
+      await this.#options.commands.write(RELEASE, few.map(({ key }) => key), [token, this.#options.channel, ...few.map(messageFor)])
+      return []
+    }))
+  }
+
+  /** The keys of a script share a slot in Cluster. */
+  async #each<T> (items: readonly T[], send: (some: readonly T[]) => Promise<unknown[]>): Promise<unknown[]> {
+    if (!this.#options.commands.isCluster) return await send(items)
+    return (await Promise.all(items.map((item) => send([item])))).flat()
+  }
+
+  async #eachToken (leases: readonly Lease[], work: (token: string, some: readonly Lease[]) => Promise<unknown>): Promise<void> {
+    const byToken = new Map<string, Lease[]>()
+    for (const lease of leases) byToken.set(lease.token, [...byToken.get(lease.token) ?? [], lease])
+    await Promise.all([...byToken].map(([token, some]) => work(token, some)))
+  }
+}
