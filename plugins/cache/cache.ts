@@ -6,7 +6,7 @@ import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Re
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { entryOf } from './entry.js'
-import { KeyError, LoadError, OptionError } from './errors.js'
+import { KeyError, LoadError, OptionError, UnsharedError } from './errors.js'
 import { isFarFromEnd, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
 import type { News } from './messages.js'
@@ -24,6 +24,8 @@ export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
   /** The keys in Redis of a value, and of the lease to load it: in Cluster of one slot. */
   keysOf: TurnsOptions['keysOf']
   maxWaiters: number
+  /** Whether a write that Redis could not be told of rejects. */
+  strict: boolean
   /** As `Math.random`. */
   random: () => number
   /** What of a loaded or given value cannot be kept, such as `an instance of User`. */
@@ -103,21 +105,21 @@ export class TieredCache implements Cache {
     const settings = this.#settingsOf(options, LASTING_TABLE)
     const own = this.#keepable(value, settings)
     if (own === undefined || settings.ttl === 0) return await this.delete(key)
-    return await this.tiers.set(key, own, settings.tags, this.#lifetime(settings))
+    return this.#told(await this.tiers.set(key, own, settings.tags, this.#lifetime(settings)))
   }
 
   async delete (key: string): Promise<WriteResult> {
     checkKey(key)
-    return await this.tiers.delete(key)
+    return this.#told(await this.tiers.delete(key))
   }
 
   async invalidateTags (...tags: string[]): Promise<WriteResult> {
     tags.forEach(checkTag)
-    return await this.tiers.invalidate(tags)
+    return this.#told(await this.tiers.invalidate(tags))
   }
 
   async clear (): Promise<WriteResult> {
-    return await this.tiers.invalidate([EVERYTHING])
+    return this.#told(await this.tiers.invalidate([EVERYTHING]))
   }
 
   resource<T, I extends Id> (name: string, options: ResourceOptions<T, I>): Resource<T, I> {
@@ -129,12 +131,12 @@ export class TieredCache implements Cache {
       askMany: (keys, settings, loader) => inSpan('cache wait', () => this.#loads.askMany(keys, settings, loader)),
       refresh: (key, settings, loader) => inSpan('cache wait', () => this.#loads.refreshNow(key, settings, loader)),
       delete: (key) => this.delete(key),
-      setAfter: (save, key, value, settings) => this.tiers.setAfter(key, settings.tags, async () => {
+      setAfter: async (save, key, value, settings) => this.#told(await this.tiers.setAfter(key, settings.tags, async () => {
         // In one turn with the save: the source and the cache are to have the same, whatever the caller goes on to change.
         const own = settings.ttl === 0 ? undefined : this.#keepable(value, settings)
         await save()
         return own === undefined ? undefined : { own, ...this.#lifetime(settings) }
-      }, retentionOf(settings))
+      }, retentionOf(settings)))
     })
     this.#resources.add(name)
     return resource
@@ -166,6 +168,11 @@ export class TieredCache implements Cache {
     checkLoad(load)
     const settings = this.#settingsOf(options)
     return taken(await inSpan('cache wait', () => this.#loads.ask(key, settings, single(load))), settings.clone)
+  }
+
+  #told (result: WriteResult): WriteResult {
+    if (this.#options.strict && !result.shared) throw new UnsharedError()
+    return result
   }
 
   #settingsOf (options: CacheEntryOptions | undefined, table?: OptionTable, place = 'options'): Settings {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
-import { custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
+import { boolean, custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
@@ -47,6 +47,11 @@ export interface CacheOptions extends CacheDefaults {
    * process loads for itself. Default `'3s'`.
    */
   lease?: Duration | false
+  /**
+   * Whether `set`, `delete`, `invalidateTags` and `clear` reject with `FST_HEADROOM_CACHE_UNSHARED` (503), rather than resolve
+   * `{ shared: false }`, when Redis could not be told. It is told again all the same. Default `false`.
+   */
+  strict?: boolean
   /** The decorator's name, where `cache` is taken. */
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
@@ -72,6 +77,7 @@ const OPTIONS = {
   maxWaiters: number(10_000, { min: 1, max: 1e9 }),
   compressAbove: orFalse(size(COMPRESS_ABOVE, { min: 1 })),
   lease: orFalse(duration(3_000, { min: 100, max: LONGEST_TIMER })),
+  strict: boolean(false),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
   random: custom('a function that returns a number from 0 up to 1', (value): value is () => number => typeof value === 'function')
@@ -82,7 +88,7 @@ const LOG_INTERVAL = 10_000
 
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, now = wallClock, random = Math.random } = options
+  const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, strict, now = wallClock, random = Math.random } = options
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
   const messages = new Messages()
@@ -90,6 +96,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     const value = redisKey(prefix, key)
     return { value, lease: redisLeaseKey(prefix, value) }
   }
+  if (strict && client === false) throw new OptionError('options.strict: needs Redis, which is what writes are shared through')
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
@@ -117,6 +124,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     defaults: defaultSettings(options),
     longestLoad,
     maxWaiters,
+    strict,
     compressAbove: compressAbove === false ? Infinity : compressAbove,
     now,
     random,

@@ -150,13 +150,13 @@ export class Loading {
       for (const { flight } of ours) this.fail(flight, error)
     } finally {
       for (const { flight } of ours) this.close(flight)
-      turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.get(key) ?? 'failed' })))
+      turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, isReleased: endings.get(key) === 'kept', ending: endings.get(key) ?? 'failed' })))
     }
   }
 
   /** @param endings of each key, to be filled in */
   async #load (ours: readonly Ours[], snapshot: Snapshot, { run, settings, loader, anew }: Departure, endings: Map<string, Ending>): Promise<void> {
-    const { now, random, flights: table, throttle } = this.#options
+    const { now, random, turns, flights: table, throttle } = this.#options
     const flights = ours.map(({ flight }) => flight)
     if (run.abandoned && flights.every(({ awaited }) => !awaited)) {
       for (const flight of flights) this.fail(flight, undefined)
@@ -192,11 +192,10 @@ export class Loading {
         if ((anew || flight.candidate !== undefined) && flight.fence.state === 'intact') outdated.push(key)
         return
       }
-      endings.set(key, 'kept')
       const held = { ...lifetime(rules, now(), random), value: own.entry, loadTime, tags: tagged.tags }
-      keepables.push({ fence: flight.fence, stamp, token: lease?.token, held, bytes: own.bytes, began, snapshot: tagged })
+      keepables.push({ fence: flight.fence, stamp, lease: lease === undefined ? undefined : { token: lease.token, message: turns!.endingOf(key) }, held, bytes: own.bytes, began, snapshot: tagged })
     })
-    const keeping = anew ? keepables.map((one) => this.#tiers.keepAnew(one)) : [this.#tiers.keep(keepables)]
+    const keeping = anew ? keepables.map((one) => this.#tiers.keepAnew(one)) : [this.#keep(keepables, endings)]
     await Promise.all([...keeping, ...outdated.map((key) => this.#tiers.delete(key))])
     const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
     for (const { flight, entry } of landings) {
@@ -204,6 +203,10 @@ export class Loading {
       // Who joined after one of the value's tags was invalidated asks again.
       flight.land(entry, this.#tiers.generations.anyInvalidated(tags, flight.began))
     }
+  }
+
+  async #keep (keepables: readonly Keepable[], endings: Map<string, Ending>): Promise<void> {
+    for (const key of await this.#tiers.keep(keepables)) endings.set(key, 'kept')
   }
 
   async #callLoader (ours: readonly Ours[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
@@ -220,7 +223,7 @@ export class Loading {
         flight.offerLast()
         this.#tiers.fences.late(flight.fence)
       }
-      this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: 'failed' })))
+      this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, isReleased: false, ending: 'failed' })))
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
     }, this.#options.longestLoad).unref()
     try {

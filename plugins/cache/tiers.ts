@@ -46,8 +46,8 @@ const NOTHING: Found = {}
 export interface Keepable {
   readonly fence: Fence
   readonly stamp: Buffer | undefined
-  /** Of the lease under which it was loaded, if it was. */
-  readonly token?: string | undefined
+  /** Under which it was loaded, if it was, with what to tell when it ends. */
+  readonly lease?: { readonly token: string, readonly message: string } | undefined
   readonly held: Held<Entry>
   readonly bytes: Uint8Array
   /** Wall-clock milliseconds before the read that the stamp is from. */
@@ -147,8 +147,8 @@ export class Tiers {
     }
   }
 
-  /** Keeps what was loaded where nothing newer has come meanwhile. */
-  async keep (loaded: readonly Keepable[]): Promise<void> {
+  /** Keeps what was loaded where nothing newer has come meanwhile. @returns the keys whose leases have ended with that */
+  async keep (loaded: readonly Keepable[]): Promise<readonly string[]> {
     const { redis } = this.#options
     const forRedis = loaded.filter((one) => {
       const { fence, held, snapshot } = one
@@ -157,11 +157,11 @@ export class Tiers {
       if (fence.state === 'intact') this.#remember(fence, new Kept(held.value, held))
       return this.#mayGoToRedis(one)
     })
-    if (redis === undefined || forRedis.length === 0) return
+    if (redis === undefined || forRedis.length === 0) return []
     const packed = await Promise.all(forRedis.map(async ({ bytes }) => await pack(bytes, this.#options.compressAbove)))
     // While it was compressed, this process may have done something newer.
     const writes = forRedis.flatMap((one, index) =>
-      this.#mayGoToRedis(one) ? [{ fence: one.fence, key: one.fence.key, stamp: one.stamp!, token: one.token, held: { ...one.held, value: packed[index]! } }] : [])
+      this.#mayGoToRedis(one) ? [{ fence: one.fence, key: one.fence.key, stamp: one.stamp!, lease: one.lease, held: { ...one.held, value: packed[index]! } }] : [])
     const results = await redis.writeIfUnchanged(writes)
     results.forEach((result, index) => {
       const { fence } = writes[index]!
@@ -170,6 +170,7 @@ export class Tiers {
     })
     const failure = results.find((result) => result.status === 'rejected')
     if (failure !== undefined) this.redisFailed(failure.reason)
+    return writes.filter((_write, index) => results[index]!.status === 'fulfilled').map(({ key }) => key)
   }
 
   /** Keeps what was loaded anew, in the place of what is kept: where that cannot be, nothing is. Others are told as of a `set`. */

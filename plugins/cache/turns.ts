@@ -14,6 +14,15 @@ export type Turn =
   /** Redis has something else for it since it was read. */
   | { readonly kind: 'changed' }
 
+/** Of a load of ours. */
+export interface Ended {
+  readonly key: string
+  readonly lease: Lease | undefined
+  /** Whether the lease has ended, with the write of the value. */
+  readonly isReleased: boolean
+  readonly ending: Ending
+}
+
 export interface TurnsOptions {
   leases: RedisLeases
   messages: Messages
@@ -97,21 +106,22 @@ export class Turns {
   }
 
   /** The next one may load it, if it still has to: in another process, or in this one, where it came after something newer. */
-  pass (ended: ReadonlyArray<{ readonly key: string, readonly lease: Lease | undefined, readonly ending: Ending }>): void {
+  pass (ended: readonly Ended[]): void {
     const { leases, messages, onRedisError } = this.#options
-    const held = new Map<Lease, { readonly key: string, readonly ending: Ending }>()
-    for (const { key, lease, ending } of ended) {
-      if (ending === 'unkept') this.#unkept.set(key, true)
-      if (lease !== undefined) held.set(lease, { key, ending })
-    }
-    if (held.size === 0) return
+    const held = new Map<Lease, Ended>()
+    for (const one of ended) if (one.lease !== undefined && !one.isReleased) held.set(one.lease, one)
     const messageFor = (lease: Lease): string => {
       const { key, ending } = held.get(lease)!
       return messages.ofEnding(key, ending)
     }
+    const released = held.size === 0 ? Promise.resolve() : leases.release([...held.keys()], messageFor).catch(onRedisError)
     // One does not hear oneself.
-    const hear = (): void => { for (const { key, ending } of held.values()) this.hear(key, ending) }
-    leases.release([...held.keys()], messageFor).catch(onRedisError).finally(hear)
+    void released.then(() => { for (const { key, ending } of ended) this.hear(key, ending) })
+  }
+
+  /** What to tell of a value that has been kept. */
+  endingOf (key: string): string {
+    return this.#options.messages.ofEnding(key, 'kept')
   }
 
   /** Another process says so; or there is something newer, so that its load is not worth waiting for. */

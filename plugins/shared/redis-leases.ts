@@ -75,6 +75,9 @@ const RELEASE = `
   return 1
 `
 
+/** Leases of one script: Redis does nothing else while it runs. */
+const MOST = 200
+
 /**
  * Leases, that all processes share: of what only one of them should do at a time. One whose holder has died ends by itself.
  * Every method rejects in bounded time rather than wait for Redis.
@@ -125,10 +128,12 @@ export class RedisLeases {
     }))
   }
 
-  /** The keys of a script share a slot in Cluster. */
+  /** The keys of a script share a slot in Cluster; elsewhere it is the length of a script that is bounded. */
   async #each<T> (items: readonly T[], send: (some: readonly T[]) => Promise<unknown[]>): Promise<unknown[]> {
-    if (!this.#options.commands.isCluster) return await send(items)
-    return (await Promise.all(items.map((item) => send([item])))).flat()
+    const most = this.#options.commands.isCluster ? 1 : MOST
+    const parts: Array<Promise<unknown[]>> = []
+    for (let from = 0; from < items.length; from += most) parts.push(send(items.slice(from, from + most)))
+    return (await Promise.all(parts)).flat()
   }
 
   async #eachToken (leases: readonly Lease[], work: (token: string, some: readonly Lease[]) => Promise<unknown>): Promise<void> {

@@ -24,14 +24,19 @@ export interface RedisTierOptions {
 
 // The token is a fence: a process that was paused until its lease had ended, and another's begun, keeps nothing.
 const WRITE_IF_UNCHANGED = `${UNLESS_LATE}
-  local written = {}
+  local written, channel = {}, ARGV[#ARGV - 1]
   for i = 1, #KEYS / 2 do
-    local key, lease, at = KEYS[2 * i - 1], KEYS[2 * i], 4 * i - 3
+    local key, lease, at = KEYS[2 * i - 1], KEYS[2 * i], 5 * i - 4
     local holder = redis.pcall('HGET', lease, 'token')
+    local isOwn = holder == ARGV[at + 3]
     written[i] = 0
-    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] and (type(holder) ~= 'string' or holder == ARGV[at + 3]) then
+    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] and (isOwn or type(holder) ~= 'string') then
       redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[at + 2])
       written[i] = 1
+    end
+    if isOwn then
+      if redis.call('HGET', lease, 'awaited') then redis.call('PUBLISH', channel, ARGV[at + 4]) end
+      redis.call('DEL', lease)
     end
   end
   return written
@@ -77,13 +82,18 @@ export interface RedisState {
 
 const ABSENCE = { kind: 'absent' } as const
 
+const NO_LEASE = { token: '', message: '' }
+
 export interface ConditionalWrite {
   readonly key: string
   /** Of the state that the value was read or loaded after. */
   readonly stamp: Buffer
   readonly held: Held<Uint8Array>
-  /** Of the lease under which it was loaded, if it was: with another one's standing, it is not written. */
-  readonly token?: string | undefined
+  /**
+   * Under which it was loaded, if it was: with another one standing, it is not written. It ends with the write, and those
+   * who wait for that are told `message`.
+   */
+  readonly lease?: { readonly token: string, readonly message: string } | undefined
 }
 
 /** Values that all processes share. Every method rejects in bounded time rather than wait for Redis. */
@@ -135,14 +145,14 @@ export class RedisTier implements Tier<Uint8Array> {
    * @returns which were written, or why not, in the order given
    */
   async writeIfUnchanged (writes: readonly ConditionalWrite[]): Promise<Array<PromiseSettledResult<boolean>>> {
-    const { commands, keyOf, leaseKeyOf, now } = this.#options
-    const sealed = writes.map(({ key, stamp, held, token = '' }) =>
-      ({ keys: [keyOf(key), leaseKeyOf(key)], stamp, envelope: sealValue(held, now()), retention: this.#retention(held), token }))
+    const { commands, keyOf, leaseKeyOf, channel, now } = this.#options
+    const sealed = writes.map(({ key, stamp, held, lease = NO_LEASE }) =>
+      ({ keys: [keyOf(key), leaseKeyOf(key)], stamp, envelope: sealValue(held, now()), retention: this.#retention(held), lease }))
     const batches = inBatches(sealed, commands.isCluster ? 0 : SCRIPT_BYTES, ({ envelope }) => Math.max(envelope.length, Math.floor(SCRIPT_BYTES / SCRIPT_VALUES)))
     const results = await Promise.all(batches.map(async (batch): Promise<Array<PromiseSettledResult<boolean>>> => {
       try {
-        const args = batch.flatMap(({ stamp, envelope, retention, token }) => [stamp, envelope, retention, token])
-        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.flatMap(({ keys }) => keys), args)
+        const args = batch.flatMap(({ stamp, envelope, retention, lease: { token, message } }) => [stamp, envelope, retention, token, message])
+        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.flatMap(({ keys }) => keys), [...args, channel])
         return written.map((one) => ({ status: 'fulfilled', value: Number(one) === 1 }))
       } catch (reason) {
         return batch.map(() => ({ status: 'rejected', reason }))
