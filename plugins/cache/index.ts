@@ -6,6 +6,7 @@ import { boolean, custom, duration, LONGEST_TIMER, nested, number, orFalse, reso
 import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
+import { RedisMasters } from '../shared/redis-masters.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { type Duration, type Size } from '../shared/units.js'
 import type { Cache, CacheDefaults } from './api.js'
@@ -148,7 +149,9 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     tiered.tiers.follow(coherence)
+    const masters = new RedisMasters({ client, commands, onChange: () => { tiered.tiers.tellAgain() } })
     app.addHook('onClose', async () => {
+      masters.close()
       coherence.close()
       tiered.tiers.close()
       commands.close()

@@ -170,9 +170,10 @@ export class Loads implements FlightRules {
     return flight
   }
 
-  /** In the background: nobody waits for it, and none begins beside another. */
+  /** In the background: nobody waits for it, and none begins beside another, here or in another process. */
   #renew (due: readonly Due[], settings: Settings, loader: Loader): void {
-    const idle = due.filter(({ key }) => this.#flights.get(key) === undefined)
+    const { turns } = this.#options
+    const idle = due.filter(({ key }) => this.#flights.get(key) === undefined && turns?.isTheirs(key) !== true)
     if (idle.length === 0) return
     const [flight] = this.#depart(idle.map(({ key }) => key), settings, loader, { newerThan: idle.map(({ kept }) => kept.freshUntil) })
     flight!.run.wantAnyhow()

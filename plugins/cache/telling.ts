@@ -2,8 +2,15 @@ import { EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisTier } from '../shared/redis-tier.js'
 import { InOrder } from './in-order.js'
 import type { Messages } from './messages.js'
+import { Recent } from './recent.js'
 import type { Tags } from './tags.js'
 import { Untold } from './untold.js'
+
+/** Milliseconds for which is remembered what Redis was told: longer than a replica lags behind. */
+const REMEMBERED = 30_000
+
+/** Names that are remembered at most; of more, everything is told again. */
+const MOST_REMEMBERED = 100_000
 
 export interface TellingOptions {
   redis: RedisTier | undefined
@@ -21,6 +28,8 @@ export class Telling {
   readonly #writes = new InOrder<boolean>()
   readonly #keys = new Untold((key) => this.deleteUntold(key), () => { this.#tooMuch() })
   readonly #tags = new Untold((tag) => this.invalidate([tag]), () => { this.#tooMuch() })
+  readonly #toldKeys = new Recent(REMEMBERED, MOST_REMEMBERED)
+  readonly #toldTags = new Recent(REMEMBERED, MOST_REMEMBERED)
 
   constructor (options: TellingOptions) {
     this.#options = options
@@ -30,6 +39,14 @@ export class Telling {
   close (): void {
     this.#keys.close()
     this.#tags.close()
+  }
+
+  /** Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told again. */
+  tellAgain (): void {
+    const [keys, tags] = [this.#toldKeys.names(), this.#toldTags.names()]
+    if (keys === undefined || tags === undefined) return this.#tooMuch()
+    this.#keys.add(keys)
+    this.#tags.add(tags)
   }
 
   /** Of the keys, those that Redis has something too old for. */
@@ -49,7 +66,7 @@ export class Telling {
 
   /** Where a write that came first has not told Redis of something newer. @returns whether Redis has heard it */
   async deleteUntold (key: string): Promise<boolean> {
-    return await this.#writes.run(key, async () => !this.#keys.has(key) || await this.#tell([key], this.#keys, async (redis) => { await redis.delete(key) }))
+    return await this.#writes.run(key, async () => !this.#keys.has(key) || await this.#tell([key], this.#keys, this.#toldKeys, async (redis) => { await redis.delete(key) }))
   }
 
   /** @returns the stamp by which to write in the place of what is deleted; none where Redis could not be told */
@@ -61,7 +78,7 @@ export class Telling {
 
   /** @returns whether Redis has heard it */
   async invalidate (tags: readonly string[]): Promise<boolean> {
-    const told = await this.#tell(tags, this.#tags, async (redis) => {
+    const told = await this.#tell(tags, this.#tags, this.#toldTags, async (redis) => {
       const message = this.#options.messages.ofTags(tags)
       try {
         await redis.tags.invalidate(tags, message.text)
@@ -77,7 +94,7 @@ export class Telling {
 
   /** As `write`, whatever stands there. One that waits is left out where another has come after it. */
   async overwrite (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
-    return await this.#writes.run(key, () => this.#tell([key], this.#keys, write), true)
+    return await this.#writes.run(key, () => this.#tell([key], this.#keys, this.#toldKeys, write), true)
   }
 
   /**
@@ -87,15 +104,16 @@ export class Telling {
    * @returns whether Redis has heard it
    */
   async write (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
-    return await this.#writes.run(key, () => this.#tell([key], this.#keys, write))
+    return await this.#writes.run(key, () => this.#tell([key], this.#keys, this.#toldKeys, write))
   }
 
-  async #tell (names: readonly string[], untold: Untold, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
+  async #tell (names: readonly string[], untold: Untold, told: Recent, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
     const { redis, onRedisError } = this.#options
     if (redis === undefined) return false
     return await untold.track(names, async () => {
       try {
         await write(redis)
+        told.add(names)
         return true
       } catch (error) {
         onRedisError(error)

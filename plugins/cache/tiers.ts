@@ -95,6 +95,11 @@ export class Tiers {
     return { entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
   }
 
+  /** Another server has taken the place of the Redis that was told what this process wrote. */
+  tellAgain (): void {
+    this.#telling.tellAgain()
+  }
+
   /** Ends the attempts to tell Redis what it could not be told. */
   close (): void {
     this.#telling.close()

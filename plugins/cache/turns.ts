@@ -47,6 +47,8 @@ export class Turns {
   readonly #options: TurnsOptions
   readonly #waiting = new Map<string, Set<(ending: Ending) => void>>()
   readonly #unkept = new LRUCache<string, true>({ ...UNKEPT, perf: performance })
+  /** Until when, monotonic milliseconds, another process has the lease, as far as is known. */
+  readonly #theirs = new LRUCache<string, number>({ max: UNKEPT.max })
 
   constructor (options: TurnsOptions) {
     this.#options = options
@@ -79,7 +81,8 @@ export class Turns {
         turns[place] = answer.kind === 'own'
           ? { kind: 'ours', lease: answer.lease }
           : answer.kind === 'changed' ? answer : { kind: 'theirs', ended: this.#ended(ear, answer.left) }
-        if (answer.kind !== 'held') ear.stop()
+        if (answer.kind === 'held') this.#theirs.set(wanted[place]!.key, performance.now() + answer.left)
+        else ear.stop()
       })
     } catch (error) {
       for (const { ear } of asked) ear.stop()
@@ -119,6 +122,11 @@ export class Turns {
     void released.then(() => { for (const { key, ending } of ended) this.hear(key, ending) })
   }
 
+  /** Whether another process is loading the key, as far as is known without asking. */
+  isTheirs (key: string): boolean {
+    return (this.#theirs.get(key) ?? 0) > performance.now()
+  }
+
   /** What to tell of a value that has been kept. */
   endingOf (key: string): string {
     return this.#options.messages.ofEnding(key, 'kept')
@@ -127,6 +135,7 @@ export class Turns {
   /** Another process says so; or there is something newer, so that its load is not worth waiting for. */
   hear (key: string, ending: Ending): void {
     if (ending === 'unkept') this.#unkept.set(key, true)
+    this.#theirs.delete(key)
     for (const tell of this.#waiting.get(key) ?? []) tell(ending)
   }
 

@@ -6,6 +6,10 @@ export interface RedisClient {
   getBuffer (key: string): Promise<Buffer | null>
   mgetBuffer (...keys: string[]): Promise<Array<Buffer | null>>
   time (): Promise<ReadonlyArray<number | string>>
+  /** The text of INFO. */
+  info (section: string): Promise<string>
+  /** Of a client of Redis Cluster: those of its nodes. */
+  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'info'>>
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber

@@ -11,7 +11,7 @@ const silent = (): Promise<never> => new Promise(() => {})
 const TIME = async (): Promise<number[]> => [1_000, 0]
 
 function fakeClient (methods: Partial<RedisClient>): RedisClient {
-  return { status: 'ready', getBuffer: never, mgetBuffer: never, publish: never, eval: never, time: TIME, duplicate: never, ...methods }
+  return { status: 'ready', getBuffer: never, mgetBuffer: never, info: never, publish: never, eval: never, time: TIME, duplicate: never, ...methods }
 }
 
 t.test('no command is sent by a client that is not connected', async (t) => {
