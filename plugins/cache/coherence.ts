@@ -1,13 +1,13 @@
-import type { RedisClient, RedisSubscriber } from '../shared/redis-client.js'
+import { isConnected, type RedisClient, type RedisSubscriber } from '../shared/redis-client.js'
 import type { RedisCommands } from '../shared/redis-commands.js'
 import { Hearing, PATIENCE } from './hearing.js'
 import type { Messages, News } from './messages.js'
 
 /** Milliseconds between two signs of life: of this process for the others, and of its subscription for itself. */
-const BEAT = 300
+const BEAT = 250
 
-/** Milliseconds without hearing one's own beat after which the subscription is not trusted. */
-const DEAF = 3 * BEAT
+/** Milliseconds without hearing one's own beat after which, with the next, the subscription is not trusted: within a second. */
+const DEAF = 600
 
 /** Milliseconds after which a subscription that is heard nothing of is made anew. */
 const DEAD = 2_000
@@ -93,7 +93,8 @@ export class Coherence {
   }
 
   #say (text: string): void {
-    const { commands, channel } = this.#options
+    const { client, commands, channel } = this.#options
+    if (!isConnected(client)) return
     // What could not be said is not heard: that tells.
     commands.read((client) => client.publish(channel, text)).catch(() => {})
   }

@@ -35,5 +35,10 @@ export function isRedisClient (value: unknown): value is RedisClient {
  * wait in the client's offline queue, and run whenever Redis is back: too late for what it was meant for.
  */
 export function isReady (client: RedisClient): boolean {
-  return client.status === 'ready' || client.status === 'wait'
+  return isConnected(client) || client.status === 'wait'
+}
+
+/** For what is not asked by the host: it is for the host to have a lazy client connect. */
+export function isConnected (client: RedisClient): boolean {
+  return client.status === 'ready'
 }

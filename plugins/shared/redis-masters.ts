@@ -1,4 +1,4 @@
-import type { RedisClient } from './redis-client.js'
+import { isConnected, type RedisClient } from './redis-client.js'
 import type { RedisCommands } from './redis-commands.js'
 
 /** Milliseconds between two looks. */
@@ -34,7 +34,7 @@ export class RedisMasters {
 
   /** Never rejects: what cannot be seen now is seen later. */
   async #look (): Promise<void> {
-    if (this.#looking) return
+    if (this.#looking || !isConnected(this.#options.client)) return
     this.#looking = true
     try {
       const ids = await this.#ids()
