@@ -1,5 +1,4 @@
 import { isConnected, type RedisClient, type RedisSubscriber } from '../shared/redis-client.js'
-import type { RedisCommands } from '../shared/redis-commands.js'
 import { Hearing, PATIENCE } from './hearing.js'
 import type { Messages, News } from './messages.js'
 
@@ -12,9 +11,11 @@ const DEAF = 600
 /** Milliseconds after which a subscription that is heard nothing of is made anew. */
 const DEAD = 2_000
 
+/** Signs of life that Redis may leave unanswered: to one that hangs no more are sent, but one of the nodes of a Cluster is not all of it. */
+const MOST_UNSAID = 40
+
 export interface CoherenceOptions {
   client: RedisClient
-  commands: RedisCommands
   channel: string
   messages: Messages
   /** Another process said this. */
@@ -39,6 +40,7 @@ export class Coherence {
   /** Monotonic, milliseconds. */
   #heardOneself = -Infinity
   #renewed = performance.now()
+  #unsaid = 0
 
   constructor (options: CoherenceOptions) {
     this.#options = options
@@ -93,10 +95,11 @@ export class Coherence {
   }
 
   #say (text: string): void {
-    const { client, commands, channel } = this.#options
-    if (!isConnected(client)) return
+    const { client, channel } = this.#options
+    if (!isConnected(client) || this.#unsaid >= MOST_UNSAID) return
+    this.#unsaid++
     // What could not be said is not heard: that tells.
-    commands.read((client) => client.publish(channel, text)).catch(() => {})
+    client.publish(channel, text).catch(() => {}).finally(() => { this.#unsaid-- })
   }
 
   #receive (text: string): void {

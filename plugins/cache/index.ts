@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
-import { boolean, custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
-import { isRedisClient, type RedisClient } from '../shared/redis-client.js'
+import { boolean, complaint, custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
+import { isRedisClient, replicaOption, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
 import { RedisMasters } from '../shared/redis-masters.js'
@@ -97,7 +97,9 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     const value = redisKey(prefix, key)
     return { value, lease: redisLeaseKey(prefix, value) }
   }
-  if (strict && client === false) throw new OptionError('options.strict: needs Redis, which is what writes are shared through')
+  const replicas = client === false ? undefined : replicaOption(client)
+  if (replicas !== undefined) throw new OptionError(complaint('options.redis', 'a client that reads from masters', `one with ${replicas}`))
+  if (strict && client === false) throw new OptionError('options.strict: needs Redis, through which writes are shared')
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
@@ -141,7 +143,6 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   function follow (client: RedisClient, commands: RedisCommands): void {
     const coherence = new Coherence({
       client,
-      commands,
       channel,
       messages,
       onNews: (news) => { tiered.hear(news) },
@@ -149,7 +150,10 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     tiered.tiers.follow(coherence)
-    const masters = new RedisMasters({ client, commands, onChange: () => { tiered.tiers.tellAgain() } })
+    const masters = new RedisMasters(client, () => {
+      commands.serverChanged()
+      tiered.tiers.tellAgain()
+    })
     app.addHook('onClose', async () => {
       masters.close()
       coherence.close()

@@ -74,20 +74,27 @@ export class Turns {
       for (const { ear } of asked) ear.stop()
       return turns
     }
-    try {
-      const answers = await leases.take(asked.map(({ request }) => request))
-      asked.forEach(({ place, ear }, index) => {
-        const answer = answers[index]!
-        turns[place] = answer.kind === 'own'
-          ? { kind: 'ours', lease: answer.lease }
-          : answer.kind === 'changed' ? answer : { kind: 'theirs', ended: this.#ended(ear, answer.left) }
-        if (answer.kind === 'held') this.#theirs.set(wanted[place]!.key, performance.now() + answer.left)
-        else ear.stop()
-      })
-    } catch (error) {
-      for (const { ear } of asked) ear.stop()
-      onRedisError(error)
-    }
+    const answers = await leases.take(asked.map(({ request }) => request))
+    const errors = new Set<unknown>()
+    asked.forEach(({ place, ear }, index) => {
+      const answer = answers[index]!
+      if (answer.kind !== 'held') ear.stop()
+      switch (answer.kind) {
+        case 'own':
+          turns[place] = { kind: 'ours', lease: answer.lease }
+          break
+        case 'held':
+          turns[place] = { kind: 'theirs', ended: this.#ended(ear, answer.left) }
+          this.#theirs.set(wanted[place]!.key, performance.now() + answer.left)
+          break
+        case 'changed':
+          turns[place] = answer
+          break
+        case 'unanswered':
+          errors.add(answer.error)
+      }
+    })
+    errors.forEach(onRedisError)
     return turns
   }
 

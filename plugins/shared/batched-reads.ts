@@ -1,12 +1,8 @@
-import type { RedisClient } from './redis-client.js'
-import type { RedisCommands } from './redis-commands.js'
+import type { ReadValue, RedisCommands } from './redis-commands.js'
 import { withResolvers, type Resolvers } from './with-resolvers.js'
 
-/** Keys of one MGET: enough to share its cost, few enough not to hold up the others on Redis' one thread. */
+/** Keys of one command: enough to share its cost, few enough not to hold up the others on Redis' one thread. */
 const MOST = 256
-
-/** An Error for a key alone where only that could not be read: in Cluster its node has failed. */
-export type ReadValue = Buffer | null | Error
 
 type Values = readonly ReadValue[]
 
@@ -15,9 +11,9 @@ interface Asked extends Resolvers<Values> {
 }
 
 /**
- * Reads keys. While Redis has nothing to answer, what is asked for goes to it at once, as one MGET, each key once. While it
+ * Reads keys. While Redis has nothing to answer, what is asked for goes to it at once, in one command, each key once. While it
  * has, it is gathered for the rest of the turn of the event loop: a command costs the client several times what one more
- * key in it does. In Cluster, where the keys of a command must share a slot, each goes alone.
+ * key in it does.
  */
 export class BatchedReads {
   readonly #commands: RedisCommands
@@ -59,38 +55,14 @@ export class BatchedReads {
     if (asked.length === 0) return
     this.#gathered = 0
     this.#asked = []
-    if (this.#commands.isCluster) this.#sendEach(asked)
-    else this.#sendAtOnce(asked)
-  }
-
-  #sendAtOnce (asked: readonly Asked[]): void {
     this.#unanswered++
     const [only, ...others] = asked
     const places = others.length === 0 ? undefined : placesOf(asked)
-    const keys = places === undefined ? only!.keys : [...places.keys()]
-    // The answer to GET is no array, and so costs the client less to read.
-    const send = keys.length > 1 ? (client: RedisClient) => client.mgetBuffer(...keys) : async (client: RedisClient) => [await client.getBuffer(keys[0]!)]
-    this.#commands.read(send).then(
+    this.#commands.get(places === undefined ? only!.keys : [...places.keys()]).then(
       (values) => {
         this.#unanswered--
         if (places === undefined) only!.resolve(values)
         else answer(asked, places, values)
-      },
-      (error: unknown) => {
-        this.#unanswered--
-        for (const { reject } of asked) reject(error)
-      }
-    )
-  }
-
-  /** A node that fails takes nothing with it but its own keys. */
-  #sendEach (asked: readonly Asked[]): void {
-    this.#unanswered++
-    const places = placesOf(asked)
-    this.#commands.readEach([...places.keys()].map((key) => (client: RedisClient) => client.getBuffer(key))).then(
-      (values) => {
-        this.#unanswered--
-        answer(asked, places, values)
       },
       (error: unknown) => {
         this.#unanswered--

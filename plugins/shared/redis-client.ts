@@ -1,25 +1,41 @@
+import { describe } from './options.js'
+
+/** The commands that a pipeline takes too. */
+export interface PipelinedCommands {
+  getBuffer (key: string): unknown
+  eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): unknown
+}
+
+export interface RedisPipeline extends PipelinedCommands {
+  exec (): Promise<ReadonlyArray<readonly [error: Error | null, answer: unknown]> | null>
+}
+
 /** What is asked of a Redis client: ioredis 5 and 6, `Redis` and `Cluster`, are such clients. */
 export interface RedisClient {
   readonly status: string
   /** True of a client of Redis Cluster. */
   readonly isCluster?: boolean
+  readonly options?: object
   getBuffer (key: string): Promise<Buffer | null>
   mgetBuffer (...keys: string[]): Promise<Array<Buffer | null>>
   time (): Promise<ReadonlyArray<number | string>>
   /** The text of INFO. */
   info (section: string): Promise<string>
-  /** Of a client of Redis Cluster: those of its nodes. */
-  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'info'>>
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
+  /** Of a client of Redis Cluster: those of its nodes. */
+  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'info'>>
+  /** Of a client of Redis Cluster: of each slot the addresses of the nodes that have it, the master's first. */
+  readonly slots?: ReadonlyArray<readonly string[] | undefined>
+  /** Of a client of Redis Cluster: sends commands in one piece, all of them to the nodes that have the first one's slot. */
+  pipeline? (): RedisPipeline
 }
 
 export interface RedisSubscriber {
   readonly status: string
   connect (): Promise<unknown>
   subscribe (...channels: string[]): Promise<unknown>
-  ping (): Promise<unknown>
   disconnect (reconnect?: boolean): void
   on (event: string, listener: (...args: any[]) => void): unknown
 }
@@ -28,6 +44,15 @@ export function isRedisClient (value: unknown): value is RedisClient {
   const client = value as Partial<RedisClient> | null | undefined
   return typeof client === 'object' && client !== null && typeof client.status === 'string' &&
     typeof client.getBuffer === 'function' && typeof client.mgetBuffer === 'function' && typeof client.eval === 'function' && typeof client.duplicate === 'function'
+}
+
+/** @returns the option by which a client reads from replicas, which can have what was overwritten or deleted long ago */
+export function replicaOption ({ options = {} }: RedisClient): string | undefined {
+  const given = options as Record<string, unknown>
+  for (const [name, ofMaster] of [['scaleReads', 'master'], ['role', 'master'], ['readOnly', false]] as const) {
+    if (given[name] !== undefined && given[name] !== ofMaster) return `${name} ${describe(given[name])}`
+  }
+  return undefined
 }
 
 /**

@@ -3,8 +3,11 @@ import type { RedisClient } from './redis-client.js'
 /** Clocks drift by far less than a millisecond in this time. */
 const FRESH = 30_000
 
+/** TIME names no key, and so a Cluster's client would ask any node. */
+const TIME_OF_NODE = "return redis.call('TIME')"
+
 /**
- * Redis' clock as seen from here, so that a script can be told until when it may run: a command that we gave up may
+ * The clock of a server as seen from here, so that a script can be told until when it may run: a command that we gave up may
  * still wait in a socket or in a client that is reconnecting.
  */
 export class RedisClock {
@@ -19,19 +22,27 @@ export class RedisClock {
     this.#now = now
   }
 
-  /** @returns Redis' time, milliseconds, in `ahead` milliseconds from now; at most by the time that a reply takes too early */
-  async in (ahead: number): Promise<number> {
+  /**
+   * @param key that the server answers for
+   * @returns the server's time, milliseconds, in `ahead` milliseconds from now; at most by the time that a reply takes too early
+   */
+  async in (ahead: number, key: string): Promise<number> {
     const asked = this.#now()
     if (asked - this.#learnt > FRESH) {
-      const [seconds, microseconds] = await this.#client.time()
+      const [seconds, microseconds] = await this.#ask(key)
       this.#learnt = this.#now()
       this.#offset = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - this.#learnt
     }
     return asked + this.#offset + ahead
   }
 
-  /** The two clocks have come apart: one of them was set. */
+  /** The two clocks have come apart: one of them was set, or another server is meant. */
   forget (): void {
     this.#learnt = -Infinity
+  }
+
+  async #ask (key: string): Promise<ReadonlyArray<number | string>> {
+    if (this.#client.isCluster !== true) return await this.#client.time()
+    return await this.#client.eval(TIME_OF_NODE, 1, key) as string[]
   }
 }

@@ -1,7 +1,6 @@
-import { Breaker } from './breaker.js'
 import { Deadlines } from './deadline.js'
-import { isReady, type RedisClient } from './redis-client.js'
-import { RedisClock } from './redis-clock.js'
+import { isReady, type PipelinedCommands, type RedisClient, type RedisPipeline } from './redis-client.js'
+import { RedisServers, type Server } from './redis-servers.js'
 
 export interface RedisCommandsOptions {
   client: RedisClient
@@ -21,29 +20,36 @@ export class LateError extends Error {
   override readonly name = 'LateError'
 }
 
-const FAILURES_TO_OPEN = 3
-const PROBE_INTERVAL = 500
+/** An Error for a key alone where only that could not be read: in Cluster its node has failed. */
+export type ReadValue = Buffer | null | Error
+
+/** Of a script: the keys are of one slot. */
+export interface Write {
+  readonly keys: readonly string[]
+  readonly args: ReadonlyArray<string | Buffer | number>
+}
+
+/** Gives one command to a client, or to a pipeline of its. */
+type Command = (to: PipelinedCommands) => unknown
 
 /** Sends commands to a Redis that may be away: each ends within `timeout`, and none takes effect after it. */
 export class RedisCommands {
   readonly #client: RedisClient
   readonly #timeout: number
   readonly #deadlines: Deadlines
-  readonly #breaker: Breaker
-  readonly #clock: RedisClock
+  readonly #servers: RedisServers
   #closed = false
 
   constructor ({ client, timeout, now = () => performance.now() }: RedisCommandsOptions) {
     this.#client = client
     this.#timeout = timeout
     this.#deadlines = new Deadlines(timeout)
-    this.#breaker = new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, now })
-    this.#clock = new RedisClock(client, now)
+    this.#servers = new RedisServers(client, now)
   }
 
-  /** Whether Redis answers, as far as is known. */
+  /** Whether Redis answers, as far as is known; of a Cluster, any of its nodes. */
   get available (): boolean {
-    return isReady(this.#client) && !this.#breaker.open && !this.#closed
+    return isReady(this.#client) && !this.#closed && this.#servers.available
   }
 
   /**
@@ -59,57 +65,124 @@ export class RedisCommands {
     return this.#client.isCluster === true
   }
 
-  /** For commands that write nothing: one that runs late does no harm. */
-  read<T> (send: (client: RedisClient) => Promise<T>): Promise<T> {
-    return this.#attempt(() => send(this.#client))
+  /** Another server answers for some of the data, and has a clock of its own. */
+  serverChanged (): void {
+    this.#servers.forgetClocks()
   }
 
-  /** As `read`, each for itself: where one is answered, it is not Redis that has failed, but a node of a Cluster. */
-  async readEach<T> (sends: ReadonlyArray<(client: RedisClient) => Promise<T>>): Promise<Array<T | Error>> {
-    this.#admit()
-    const answers = await Promise.all(sends.map((send) => this.#deadlines.limit(send(this.#client)).catch(asError)))
-    if (answers.some((answer) => !(answer instanceof Error) || answer.name === 'ReplyError')) this.#breaker.succeeded()
-    else this.#breaker.failed()
-    return answers
+  /** @returns the values in the order of the keys. Rejects where Redis as a whole does not answer; a node of a Cluster has its Errors there. */
+  get (keys: readonly string[]): Promise<readonly ReadValue[]> {
+    const [first] = keys
+    if (this.isCluster) return this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as Promise<ReadValue[]>
+    // The answer to GET is no array, and so costs the client less to read.
+    return this.#attempt(this.#servers.of(first!), keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!)])
   }
 
   /**
-   * Runs a script that writes, on the keys of one slot, with the deadline as its last argument, in Redis' time. In full,
+   * Runs a script that writes, on the keys of one slot, with the deadline as its last argument, in the server's time. In full,
    * not by its digest: sent again because Redis did not know that, it could arrive behind a command that came after it.
    *
    * @throws LateError when Redis refused it as late
    */
-  async write<Result = unknown> (script: string, keys: readonly string[], args: ReadonlyArray<string | Buffer | number>): Promise<Result> {
-    const result = await this.#attempt(async () => {
-      const deadline = await this.#clock.in(this.#timeout)
-      return await this.#client.eval(script, keys.length, ...keys, ...args, Math.floor(deadline))
+  async write<Result = unknown> (script: string, { keys, args }: Write): Promise<Result> {
+    const server = this.#servers.of(keys[0]!)
+    const result = await this.#attempt(server, async () => {
+      const deadline = await this.#deadline(server, keys[0]!)
+      return await this.#client.eval(script, keys.length, ...keys, ...args, deadline)
     })
-    // Clients can be told to give numbers as strings.
-    if (Number(result) !== LATE) return result as Result
-    this.#clock.forget()
-    throw new LateError('Redis was asked to write after the deadline')
+    return inTime(result, server) as Result
   }
 
-  async #attempt<T> (work: () => Promise<T>): Promise<T> {
-    this.#admit()
+  /** As `write`, each for itself; in Cluster, those of one node in one piece. */
+  async writeEach<Result = unknown> (script: string, writes: readonly Write[]): Promise<Array<PromiseSettledResult<Result>>> {
+    if (!this.isCluster) return await Promise.allSettled(writes.map((write) => this.write<Result>(script, write)))
+    const firsts = writes.map(({ keys }) => keys[0]!)
+    const answers = await this.#byNode(firsts, async (server, key) => {
+      const deadline = await this.#deadline(server, key)
+      return (place) => (to) => to.eval(script, writes[place]!.keys.length, ...writes[place]!.keys, ...writes[place]!.args, deadline)
+    })
+    return await Promise.allSettled(answers.map(async (answer, place) => {
+      if (answer instanceof Error) throw answer
+      return inTime(answer, this.#servers.of(firsts[place]!)) as Result
+    }))
+  }
+
+  /**
+   * A command for each key, those of one node in one piece: to send one costs several times what one more in it does.
+   *
+   * @param prepare before those of one of the servers
+   * @returns the answers in the order of the keys: Errors where a server has failed, or has refused the command
+   */
+  async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Promise<(place: number) => Command>): Promise<unknown[]> {
+    const answers: unknown[] = new Array(keys.length)
+    await Promise.all(this.#servers.groupsOf(keys).map(async ({ server, places }) => {
+      const send = async (): Promise<unknown[]> => await this.#inOnePiece(places.map(await prepare(server, keys[places[0]!]!)))
+      const some = await this.#attempt(server, send).catch((error: unknown) => places.map(() => asError(error)))
+      places.forEach((place, index) => { answers[place] = some[index] })
+    }))
+    return answers
+  }
+
+  async #inOnePiece (commands: readonly Command[]): Promise<unknown[]> {
+    const alone = async (command: Command): Promise<unknown> => await command(this.#client)
+    if (commands.length === 1) return [await alone(commands[0]!)]
+    const pipeline = this.#client.pipeline!()
+    for (const command of commands) command(pipeline)
+    let replies: Awaited<ReturnType<RedisPipeline['exec']>>
+    try {
+      replies = await pipeline.exec() ?? []
+    } catch (error) {
+      if (!isOfSeveralNodes(error)) throw error
+      return await Promise.all(commands.map(async (command) => await alone(command).catch(asError)))
+    }
+    const [failure] = replies[0] ?? []
+    if (failure instanceof Error && replies.every(([error]) => error !== null && !isReply(error))) throw failure
+    // ioredis follows the redirections of a pipeline only where all of it goes the same way; alone, each finds its own.
+    return await Promise.all(replies.map(async ([error, answer], index) =>
+      error === null ? answer : isRedirection(error) ? await alone(commands[index]!).catch(asError) : error))
+  }
+
+  async #deadline (server: Server, key: string): Promise<number> {
+    return Math.floor(await server.clock.in(this.#timeout, key))
+  }
+
+  async #attempt<T> ({ breaker }: Server, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new UnavailableError('the app is closing')
+    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
+    if (!breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
     try {
       const result = await this.#deadlines.limit(work())
-      this.#breaker.succeeded()
+      breaker.succeeded()
       return result
     } catch (error) {
       // An error that Redis answered with is about this command and key; Redis itself is well.
-      if ((error as { name?: unknown } | null)?.name === 'ReplyError') this.#breaker.succeeded()
-      else this.#breaker.failed()
+      if (isReply(error)) breaker.succeeded()
+      else breaker.failed()
       throw error
     }
   }
+}
 
-  /** @throws UnavailableError */
-  #admit (): void {
-    if (this.#closed) throw new UnavailableError('the app is closing')
-    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
-    if (!this.#breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
-  }
+/** @throws LateError */
+function inTime (result: unknown, { clock }: Server): unknown {
+  // Clients can be told to give numbers as strings.
+  if (Number(result) !== LATE) return result
+  clock.forget()
+  throw new LateError('Redis was asked to write after the deadline')
+}
+
+function isReply (error: unknown): boolean {
+  return (error as { name?: unknown } | null)?.name === 'ReplyError'
+}
+
+/** The slot is moving, or has moved, to another node, and the command was not run. */
+function isRedirection ({ message }: Error): boolean {
+  return /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /.test(message)
+}
+
+/** While slots move, what ioredis knows of them is not always of one piece. Nothing has been sent. */
+function isOfSeveralNodes (error: unknown): boolean {
+  return error instanceof Error && error.message.includes('same slots allocation group')
 }
 
 function asError (reason: unknown): Error {

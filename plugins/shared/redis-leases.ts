@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { STAMP_BYTES } from './envelope.js'
-import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+import { UNLESS_LATE, type RedisCommands, type Write } from './redis-commands.js'
 
 export interface RedisLeasesOptions {
   commands: RedisCommands
@@ -34,6 +34,8 @@ export type LeaseAnswer =
   | { readonly kind: 'held', readonly left: number }
   /** The guarded key has been written since the stamp. */
   | { readonly kind: 'changed' }
+  /** Redis did not say. */
+  | { readonly kind: 'unanswered', readonly error: unknown }
 
 // Not -1, which is LATE: a list of one number is equal to it.
 const CHANGED = -2
@@ -80,7 +82,7 @@ const MOST = 200
 
 /**
  * Leases, that all processes share: of what only one of them should do at a time. One whose holder has died ends by itself.
- * Every method rejects in bounded time rather than wait for Redis.
+ * Every method ends in bounded time rather than wait for Redis.
  */
 export class RedisLeases {
   readonly #options: RedisLeasesOptions
@@ -99,46 +101,54 @@ export class RedisLeases {
     return this.#options.commands.available
   }
 
-  /** Takes those that nobody has. @returns in the order asked */
+  /** Takes those that nobody has. Never rejects. @returns in the order asked */
   async take (requests: readonly LeaseRequest[]): Promise<LeaseAnswer[]> {
     const token = randomBytes(12).toString('base64url')
-    const answers = await this.#each(requests, (some) => this.#options.commands.write<unknown[]>(
-      TAKE, some.flatMap(({ key, guarded }) => [key, guarded]), [token, this.#options.duration, ...some.flatMap(({ stamp, mark }) => [stamp, mark])]
-    ))
-    return requests.map(({ key }, index) => {
-      const answer = Number(answers[index])
-      if (answer === CHANGED) return { kind: 'changed' }
-      return answer === OWN ? { kind: 'own', lease: { key, token } } : { kind: 'held', left: answer }
-    })
+    const answers = await this.#run(TAKE, requests, (some) => ({
+      keys: some.flatMap(({ key, guarded }) => [key, guarded]),
+      args: [token, this.#options.duration, ...some.flatMap(({ stamp, mark }) => [stamp, mark])]
+    }))
+    return answers.flatMap(({ items, result }): LeaseAnswer[] => result.status === 'rejected'
+      ? items.map(() => ({ kind: 'unanswered', error: result.reason }))
+      : items.map(({ key }, index) => answerOf(Number((result.value as unknown[])[index]), { key, token })))
   }
 
-  /** Has them last for the whole duration again; one that has ended meanwhile stays ended. */
+  /** Has them last for the whole duration again; one that has ended meanwhile stays ended. Rejects where some could not be renewed. */
   async renew (leases: readonly Lease[]): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#each(some, async (few) => {
-      await this.#options.commands.write(RENEW, few.map(({ key }) => key), [token, this.#options.duration])
-      return []
-    }))
+    await this.#eachToken(leases, (token, some) => this.#run(RENEW, some, (few) => ({ keys: few.map(({ key }) => key), args: [token, this.#options.duration] })))
   }
 
-  /** Ends them, and tells those who wait. @param messageFor what to tell of a lease */
+  /** Ends them, and tells those who wait. Rejects where some could not be ended. @param messageFor what to tell of a lease */
   async release (leases: readonly Lease[], messageFor: (lease: Lease) => string): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#each(some, async (few) => {
-      await this.#options.commands.write(RELEASE, few.map(({ key }) => key), [token, this.#options.channel, ...few.map(messageFor)])
-      return []
-    }))
+    await this.#eachToken(leases, (token, some) => this.#run(RELEASE, some, (few) => ({
+      keys: few.map(({ key }) => key), args: [token, this.#options.channel, ...few.map(messageFor)]
+    })))
   }
 
   /** The keys of a script share a slot in Cluster; elsewhere it is the length of a script that is bounded. */
-  async #each<T> (items: readonly T[], send: (some: readonly T[]) => Promise<unknown[]>): Promise<unknown[]> {
-    const most = this.#options.commands.isCluster ? 1 : MOST
-    const parts: Array<Promise<unknown[]>> = []
-    for (let from = 0; from < items.length; from += most) parts.push(send(items.slice(from, from + most)))
-    return (await Promise.all(parts)).flat()
+  async #run<Item> (script: string, items: readonly Item[], writeOf: (items: readonly Item[]) => Write): Promise<Array<Ran<Item>>> {
+    const { commands } = this.#options
+    const most = commands.isCluster ? 1 : MOST
+    const parts: Array<readonly Item[]> = []
+    for (let from = 0; from < items.length; from += most) parts.push(items.slice(from, from + most))
+    const results = await commands.writeEach(script, parts.map(writeOf))
+    return parts.map((part, index) => ({ items: part, result: results[index]! }))
   }
 
-  async #eachToken (leases: readonly Lease[], work: (token: string, some: readonly Lease[]) => Promise<unknown>): Promise<void> {
+  async #eachToken (leases: readonly Lease[], work: (token: string, some: readonly Lease[]) => Promise<ReadonlyArray<Ran<Lease>>>): Promise<void> {
     const byToken = new Map<string, Lease[]>()
     for (const lease of leases) byToken.set(lease.token, [...byToken.get(lease.token) ?? [], lease])
-    await Promise.all([...byToken].map(([token, some]) => work(token, some)))
+    const ran = (await Promise.all([...byToken].map(([token, some]) => work(token, some)))).flat()
+    for (const { result } of ran) if (result.status === 'rejected') throw result.reason
   }
+}
+
+interface Ran<Item> {
+  readonly items: readonly Item[]
+  readonly result: PromiseSettledResult<unknown>
+}
+
+function answerOf (answer: number, lease: Lease): LeaseAnswer {
+  if (answer === CHANGED) return { kind: 'changed' }
+  return answer === OWN ? { kind: 'own', lease } : { kind: 'held', left: answer }
 }

@@ -1,15 +1,9 @@
 import { isConnected, type RedisClient } from './redis-client.js'
-import type { RedisCommands } from './redis-commands.js'
 
 /** Milliseconds between two looks. */
 const INTERVAL = 1_000
 
-export interface RedisMastersOptions {
-  client: RedisClient
-  commands: RedisCommands
-  /** Another server answers for some of the data: the last that was written before may be missing. */
-  onChange: () => void
-}
+type Master = Pick<RedisClient, 'info'>
 
 /**
  * Notices when another server has become a master. Replication is asynchronous: what a master has acknowledged may not have
@@ -17,42 +11,52 @@ export interface RedisMastersOptions {
  * is promoted (https://redis.io/docs/latest/operate/oss_and_stack/management/replication, "Replication ID explained").
  */
 export class RedisMasters {
-  readonly #options: RedisMastersOptions
+  readonly #client: RedisClient
+  readonly #onChange: () => void
   readonly #timer: NodeJS.Timeout
-  #known: ReadonlySet<string> | undefined
-  #looking = false
+  /** Those that have not answered yet: one that hangs is not asked again and again. */
+  readonly #unanswered = new WeakSet<Master>()
+  /** Those of the first look, until they have answered once. */
+  #first: WeakSet<Master> | undefined
+  readonly #known = new Set<string>()
 
-  constructor (options: RedisMastersOptions) {
-    this.#options = options
-    this.#timer = setInterval(() => { void this.#look() }, INTERVAL).unref()
-    void this.#look()
+  /** @param onChange another server answers for some of the data: the last that was written before may be missing */
+  constructor (client: RedisClient, onChange: () => void) {
+    this.#client = client
+    this.#onChange = onChange
+    this.#timer = setInterval(() => { this.#look() }, INTERVAL).unref()
+    this.#look()
   }
 
   close (): void {
     clearInterval(this.#timer)
   }
 
+  #look (): void {
+    if (!isConnected(this.#client)) return
+    const masters: readonly Master[] = this.#client.isCluster === true ? this.#client.nodes?.('master') ?? [] : [this.#client]
+    if (masters.length === 0) return
+    this.#first ??= new WeakSet(masters)
+    for (const master of masters) if (!this.#unanswered.has(master)) void this.#ask(master)
+  }
+
   /** Never rejects: what cannot be seen now is seen later. */
-  async #look (): Promise<void> {
-    if (this.#looking || !isConnected(this.#options.client)) return
-    this.#looking = true
+  async #ask (master: Master): Promise<void> {
+    this.#unanswered.add(master)
     try {
-      const ids = await this.#ids()
-      const before = this.#known
-      // A master that is not seen now may be on its way out; those that were known stay known.
-      this.#known = new Set([...before ?? [], ...ids])
-      if (before !== undefined && ids.some((id) => !before.has(id))) this.#options.onChange()
+      const id = replicationId(await master.info('replication'))
+      if (id !== undefined) this.#seen(master, id)
     } catch {
     } finally {
-      this.#looking = false
+      this.#unanswered.delete(master)
     }
   }
 
-  async #ids (): Promise<string[]> {
-    const { client, commands } = this.#options
-    const masters = client.isCluster === true ? client.nodes?.('master') ?? [] : [client]
-    const reports = await Promise.allSettled(masters.map((master) => commands.read(() => master.info('replication'))))
-    return reports.flatMap((report) => report.status === 'fulfilled' ? replicationId(report.value) ?? [] : [])
+  #seen (master: Master, id: string): void {
+    const isFirst = this.#first!.delete(master)
+    if (this.#known.has(id)) return
+    this.#known.add(id)
+    if (!isFirst) this.#onChange()
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { BatchedReads, ReadValue } from './batched-reads.js'
+import type { BatchedReads } from './batched-reads.js'
 import { GENERATION_LENGTH } from './envelope.js'
-import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+import { UNLESS_LATE, type ReadValue, type RedisCommands } from './redis-commands.js'
 
 export interface RedisTagsOptions {
   commands: RedisCommands
@@ -78,25 +78,29 @@ export class RedisTags {
   /** The generations, made anew where missing. @param lifetime milliseconds; half of it they live at least */
   async establish (tags: readonly string[], lifetime: number): Promise<string[]> {
     const { commands } = this.#options
-    const establish = async (some: readonly string[]): Promise<string[]> => {
-      const anew = some.map(() => randomBytes(8).toString('base64url'))
-      return await commands.write<string[]>(ESTABLISH, this.keysOf(some), [Math.ceil(lifetime), ...anew])
-    }
-    // The keys of a script share a slot; tags do not.
-    return commands.isCluster ? (await Promise.all(tags.map((tag) => establish([tag])))).flat() : await establish(tags)
+    const writes = this.#inSlots(tags).map((some) => ({
+      keys: this.keysOf(some), args: [Math.ceil(lifetime), ...some.map(() => randomBytes(8).toString('base64url'))]
+    }))
+    return allOf(await commands.writeEach<string[]>(ESTABLISH, writes)).flat()
   }
 
   /** Voids whatever depends on one of the tags, and publishes `message` in the same step, or in Cluster in that of the last. */
   async invalidate (tags: readonly string[], message: string): Promise<void> {
     const { commands, channel } = this.#options
-    const remove = async (some: readonly string[], told: string): Promise<void> => {
-      await commands.write(INVALIDATE, this.keysOf(some), [channel, told])
+    const remove = async (slots: ReadonlyArray<readonly string[]>, told: string): Promise<void> => {
+      allOf(await commands.writeEach(INVALIDATE, slots.map((some) => ({ keys: this.keysOf(some), args: [channel, told] }))))
     }
-    if (!commands.isCluster) return await remove([ANY_TAG, ...tags], message)
-    await remove([ANY_TAG], '')
+    const [any, ...others] = this.#inSlots([ANY_TAG, ...tags])
+    if (others.length === 0) return await remove([any!], message)
+    await remove([any!], '')
     // Who hears it asks for the generations anew, and must not be given one that is about to go.
-    await Promise.all(tags.slice(0, -1).map((tag) => remove([tag], '')))
-    await remove(tags.slice(-1), message)
+    await remove(others.slice(0, -1), '')
+    await remove(others.slice(-1), message)
+  }
+
+  /** The keys of a script share a slot; in Cluster, tags do not. */
+  #inSlots (tags: readonly string[]): ReadonlyArray<readonly string[]> {
+    return this.#options.commands.isCluster ? tags.map((tag) => [tag]) : [tags]
   }
 
   /** All who read in one batch have the same bytes: they are made a text once. */
@@ -104,6 +108,14 @@ export class RedisTags {
     if (this.#everything.bytes !== bytes) this.#everything = { bytes, generation: generationFrom(bytes) }
     return this.#everything.generation
   }
+}
+
+/** @throws the first of the failures */
+function allOf<T> (results: ReadonlyArray<PromiseSettledResult<T>>): T[] {
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
 }
 
 /** What is not a generation of ours equals none. */

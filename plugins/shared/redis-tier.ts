@@ -149,16 +149,13 @@ export class RedisTier implements Tier<Uint8Array> {
     const sealed = writes.map(({ key, stamp, held, lease = NO_LEASE }) =>
       ({ keys: [keyOf(key), leaseKeyOf(key)], stamp, envelope: sealValue(held, now()), retention: this.#retention(held), lease }))
     const batches = inBatches(sealed, commands.isCluster ? 0 : SCRIPT_BYTES, ({ envelope }) => Math.max(envelope.length, Math.floor(SCRIPT_BYTES / SCRIPT_VALUES)))
-    const results = await Promise.all(batches.map(async (batch): Promise<Array<PromiseSettledResult<boolean>>> => {
-      try {
-        const args = batch.flatMap(({ stamp, envelope, retention, lease: { token, message } }) => [stamp, envelope, retention, token, message])
-        const written = await commands.write<unknown[]>(WRITE_IF_UNCHANGED, batch.flatMap(({ keys }) => keys), [...args, channel])
-        return written.map((one) => ({ status: 'fulfilled', value: Number(one) === 1 }))
-      } catch (reason) {
-        return batch.map(() => ({ status: 'rejected', reason }))
-      }
-    }))
-    return results.flat()
+    const results = await commands.writeEach<unknown[]>(WRITE_IF_UNCHANGED, batches.map((batch) => ({
+      keys: batch.flatMap(({ keys }) => keys),
+      args: [...batch.flatMap(({ stamp, envelope, retention, lease: { token, message } }) => [stamp, envelope, retention, token, message]), channel]
+    })))
+    return results.flatMap((result, index): Array<PromiseSettledResult<boolean>> => result.status === 'rejected'
+      ? batches[index]!.map(() => result)
+      : result.value.map((one) => ({ status: 'fulfilled', value: Number(one) === 1 })))
   }
 
   /** Writes whatever stands there, and tells the other processes in the same step. */
@@ -187,7 +184,7 @@ export class RedisTier implements Tier<Uint8Array> {
     const { commands, keyOf, leaseKeyOf, channel, messageFor } = this.#options
     const message = messageFor(key)
     try {
-      return await commands.write(script, [keyOf(key), leaseKeyOf(key)], [envelope, retention, channel, message.text, ...more])
+      return await commands.write(script, { keys: [keyOf(key), leaseKeyOf(key)], args: [envelope, retention, channel, message.text, ...more] })
     } catch (error) {
       message.failed()
       throw error

@@ -1,6 +1,6 @@
 import fastifyRedis from '@fastify/redis'
 import fastify, { type FastifyInstance } from 'fastify'
-import { type Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import cache, { type Cache, type CacheOptions } from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
@@ -34,6 +34,8 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['a memory of no bytes', { memory: { maxBytes: 0 } }, /^cache: options\.memory\.maxBytes: expected a size of 1 byte or more .*, got 0$/],
   ['memory: true', { memory: true }, /^cache: options\.memory: expected an object.*, got true$/],
   ['memory: null', { memory: null }, /^cache: options\.memory: expected an object.*, got null$/],
+  ['a lease of no time', { lease: 0 }, /^cache: options\.lease: expected a duration of 100 ms or more .*, got 0$/],
+  ['writes to be shared without Redis', { strict: true, redis: false }, 'cache: options.strict: needs Redis, through which writes are shared'],
   ['an empty decorator name', { decorateAs: '' }, 'cache: options.decorateAs: expected a non-empty string, got ""'],
   ['a clock that is a number', { now: 5 }, 'cache: options.now: expected a function that returns milliseconds, got 5'],
   ['a ttl longer than Redis can count', { ttl: 1e30 }, /^cache: options\.ttl: expected/],
@@ -46,6 +48,21 @@ for (const [title, options, message] of mistakes) {
     await t.rejects(async () => { await app.register(cache, options as CacheOptions) }, { code: 'FST_HEADROOM_CACHE_OPTION', message })
   })
 }
+
+t.test('a client that reads from replicas stops the boot: they can have what was deleted', async (t) => {
+  const clients = [
+    [new Cluster([{ port: 1 }], { lazyConnect: true, scaleReads: 'slave' }), 'scaleReads "slave"'],
+    [new Redis({ lazyConnect: true, sentinels: [{ port: 1 }], name: 'main', role: 'slave' }), 'role "slave"'],
+    [new Redis({ lazyConnect: true, readOnly: true }), 'readOnly true']
+  ] as const
+  for (const [redis, option] of clients) {
+    const app = bare(t)
+    await t.rejects(async () => { await app.register(cache, { redis }) }, {
+      code: 'FST_HEADROOM_CACHE_OPTION', message: `cache: options.redis: expected a client that reads from masters, got one with ${option}`
+    })
+    redis.disconnect()
+  }
+})
 
 t.test('what was given as options is not changed', async (t) => {
   const options = Object.freeze({ redis: false, memory: Object.freeze({ maxBytes: '1mb' }), ttl: '5s' }) as CacheOptions

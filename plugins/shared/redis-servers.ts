@@ -1,0 +1,88 @@
+import slotOf from 'cluster-key-slot'
+import { LRUCache } from 'lru-cache'
+import { Breaker } from './breaker.js'
+import type { RedisClient } from './redis-client.js'
+import { RedisClock } from './redis-clock.js'
+
+/** What is known of a server: each node of a Cluster fails for itself, and has a clock of its own. */
+export interface Server {
+  readonly breaker: Breaker
+  readonly clock: RedisClock
+}
+
+/** Keys that the same servers answer for, by their places in a list. */
+export interface Group {
+  readonly server: Server
+  readonly places: number[]
+}
+
+const FAILURES_TO_OPEN = 3
+const PROBE_INTERVAL = 500
+
+/** Far more nodes than a Cluster has; where pods come and go, so do addresses. */
+const MOST = 4_000
+
+/** The server behind a stand-alone client, or those behind a Cluster's. */
+export class RedisServers {
+  readonly #client: RedisClient
+  readonly #now: () => number
+  readonly #only: Server | undefined
+  readonly #byAddress = new LRUCache<string, Server>({ max: MOST })
+
+  /** @param now a monotonic clock, milliseconds */
+  constructor (client: RedisClient, now: () => number) {
+    this.#client = client
+    this.#now = now
+    if (client.isCluster !== true) this.#only = this.#newServer()
+  }
+
+  /** Whether any of them answers, as far as is known. */
+  get available (): boolean {
+    if (this.#only !== undefined) return !this.#only.breaker.open
+    let known = false
+    for (const { breaker } of this.#byAddress.values()) {
+      if (!breaker.open) return true
+      known = true
+    }
+    return !known
+  }
+
+  /** That which answers for a key. */
+  of (key: string): Server {
+    return this.#only ?? this.#at(this.#client.slots?.[slotOf(key)]?.[0] ?? '')
+  }
+
+  /** Those keys together that can be sent in one piece: of one master, and with it of the same replicas, as ioredis asks for. */
+  groupsOf (keys: readonly string[]): Group[] {
+    const groups = new Map<string, Group>()
+    keys.forEach((key, place) => {
+      const nodes = this.#client.slots?.[slotOf(key)] ?? []
+      const name = nodes.join()
+      const group = groups.get(name)
+      if (group === undefined) groups.set(name, { server: this.#at(nodes[0] ?? ''), places: [place] })
+      else group.places.push(place)
+    })
+    return [...groups.values()]
+  }
+
+  /** Another server has taken the place of one of them: what its clock says is to be learnt. */
+  forgetClocks (): void {
+    this.#only?.clock.forget()
+    for (const { clock } of this.#byAddress.values()) clock.forget()
+  }
+
+  #at (address: string): Server {
+    const known = this.#byAddress.get(address)
+    if (known !== undefined) return known
+    const server = this.#newServer()
+    this.#byAddress.set(address, server)
+    return server
+  }
+
+  #newServer (): Server {
+    return {
+      breaker: new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, now: this.#now }),
+      clock: new RedisClock(this.#client, this.#now)
+    }
+  }
+}
