@@ -1,4 +1,5 @@
 import { complaint, describe, type OptionTable } from '../shared/options.js'
+import { isReply } from '../shared/redis-commands.js'
 import type { RedisLeases } from '../shared/redis-leases.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
 import { inSpan } from '../shared/spans.js'
@@ -54,6 +55,10 @@ export class TieredCache implements Cache {
     this.#takesShared = !options.defaults.clone && options.defaults.refreshAhead === false
     this.tiers = new Tiers({
       ...options,
+      onRedisError: (error) => {
+        options.onRedisError(error)
+        if (!isReply(error)) this.redisSilent()
+      },
       onForgotten: (outdated) => {
         this.#loads.forget(outdated)
         if (outdated !== 'everything' && 'key' in outdated) this.#turns?.hear(outdated.key, 'failed')
@@ -147,6 +152,11 @@ export class TieredCache implements Cache {
     if (news.kind === 'key') this.tiers.forget(news.key)
     if (news.kind === 'tags') this.tiers.forgetTags(news.tags)
     if (news.kind === 'ended') this.#turns?.hear(news.key, news.ending)
+  }
+
+  /** Redis does not answer, or what it says is not heard: the ends of others' loads may not be heard either. */
+  redisSilent (): void {
+    this.#turns?.hearAll()
   }
 
   stats (): CacheStats {

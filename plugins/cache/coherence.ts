@@ -22,6 +22,8 @@ export interface CoherenceOptions {
   onNews: (news: News) => void
   /** Messages may have been missed: nothing kept before now can be trusted. */
   onGap: () => void
+  /** From now on messages are missed. */
+  onSilence: () => void
   /** Redis refused the subscription. */
   onDeaf: (error: unknown) => void
 }
@@ -48,7 +50,7 @@ export class Coherence {
     this.#subscriber = subscriber
     // The client reconnects by itself; without a listener it would print every failed attempt.
     subscriber.on('error', () => {})
-    subscriber.on('close', () => { this.#listening = false })
+    subscriber.on('close', () => { this.#stopListening() })
     subscriber.on('message', (_channel: string, message: string) => { this.#receive(message) })
     subscriber.on('ready', () => { void this.#subscribe() })
     if (subscriber.status === 'ready') void this.#subscribe()
@@ -85,7 +87,7 @@ export class Coherence {
 
   #beat (): void {
     const now = performance.now()
-    if (now - this.#heardOneself > DEAF) this.#listening = false
+    if (now - this.#heardOneself > DEAF) this.#stopListening()
     if (!this.#listening && now - Math.max(this.#heardOneself, this.#renewed) > DEAD && this.#subscriber.status === 'ready') {
       this.#renewed = now
       this.#subscriber.disconnect(true)
@@ -116,6 +118,12 @@ export class Coherence {
     else if (this.#hearing.hear(message, now)) this.#options.onGap()
     this.#options.onNews(news)
     if (this.#hearing.waits) this.#late ??= setTimeout(() => { setImmediate(() => { this.#lateCheck() }) }, PATIENCE).unref()
+  }
+
+  #stopListening (): void {
+    if (!this.#listening) return
+    this.#listening = false
+    this.#options.onSilence()
   }
 
   #heardMyself (now: number): void {

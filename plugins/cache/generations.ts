@@ -36,9 +36,9 @@ export class Generations {
 
   /** Those that a value loaded from now on will depend on. @param retention milliseconds that it will be kept */
   async snapshot (named: readonly string[], retention: number): Promise<Snapshot> {
-    if (this.#options.redis?.available !== true) return this.#localSnapshot(named)
+    if (this.#options.redis?.available !== true) return this.localSnapshot(named)
     const established = await this.#establish([EVERYTHING, ANY_TAG, ...named], retention)
-    if (established === undefined) return this.#localSnapshot(named)
+    if (established === undefined) return this.localSnapshot(named)
     const [everything, any, ...tags] = established.tags
     return { taken: established.taken, any: any!.generation, tags: [everything!, ...tags] }
   }
@@ -121,7 +121,8 @@ export class Generations {
     }
   }
 
-  #localSnapshot (named: readonly string[]): Snapshot {
+  /** As this process knows them: what is loaded from now on is not for Redis. */
+  localSnapshot (named: readonly string[]): Snapshot {
     return { taken: this.#tags.moment(), any: undefined, tags: this.local(named) }
   }
 }

@@ -147,6 +147,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       messages,
       onNews: (news) => { tiered.hear(news) },
       onGap: () => { tiered.tiers.forgetAll() },
+      onSilence: () => { tiered.redisSilent() },
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     tiered.tiers.follow(coherence)

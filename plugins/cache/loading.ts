@@ -81,7 +81,11 @@ export class Loading {
     const { settings, anew } = departure
     try {
       for (const { flight } of missing) flight.loading()
-      const snapshot = await this.#tiers.generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
+      const { generations } = this.#tiers
+      // Where Redis has just not answered, nothing will go there: to ask it once more would only take another command's time.
+      const snapshot = missing.some(({ stamp }) => stamp !== undefined)
+        ? await generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
+        : generations.localSnapshot(settings.tags)
       if (turns === undefined || anew || snapshot.any === undefined) return await this.#loadOurs(missing.map(alone), snapshot, departure)
       const mark = snapshot.tags.map(({ generation }) => generation).join()
       const taken = await turns.take(missing.map(({ flight: { key }, stamp }) => ({ key, stamp })), mark)
@@ -90,9 +94,11 @@ export class Loading {
       missing.forEach((one, index) => {
         const turn = taken[index]!
         if (turn.kind === 'ours') ours.push({ ...one, lease: turn.lease })
+        else if (turn.kind === 'unanswered') ours.push({ ...one, stamp: undefined, lease: undefined })
         else loads.push(this.#awaitTurn(one, turn, snapshot, departure))
       })
-      if (ours.length > 0) loads.push(this.#loadOurs(ours, snapshot, departure))
+      const isForRedis = ours.some(({ stamp }) => stamp !== undefined)
+      if (ours.length > 0) loads.push(this.#loadOurs(ours, isForRedis ? snapshot : { ...snapshot, any: undefined }, departure))
       await Promise.all(loads)
     } catch (error) {
       for (const { flight } of missing) this.fail(flight, error)
@@ -123,7 +129,7 @@ export class Loading {
   }
 
   /** Another process loads it, or has just done so. */
-  async #awaitTurn (one: Missing, turn: Exclude<Turn, { kind: 'ours' }>, snapshot: Snapshot, departure: Departure): Promise<void> {
+  async #awaitTurn (one: Missing, turn: Extract<Turn, { kind: 'theirs' | 'changed' }>, snapshot: Snapshot, departure: Departure): Promise<void> {
     const { flight } = one
     try {
       if (turn.kind === 'theirs') {

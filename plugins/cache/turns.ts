@@ -13,6 +13,8 @@ export type Turn =
   | { readonly kind: 'theirs', readonly ended: Promise<Ending> }
   /** Redis has something else for it since it was read. */
   | { readonly kind: 'changed' }
+  /** Redis did not say. To be loaded by us, and not to be written there: that would only take another command's time. */
+  | { readonly kind: 'unanswered' }
 
 /** Of a load of ours. */
 export interface Ended {
@@ -91,6 +93,7 @@ export class Turns {
           turns[place] = answer
           break
         case 'unanswered':
+          turns[place] = UNANSWERED
           errors.add(answer.error)
       }
     })
@@ -146,7 +149,7 @@ export class Turns {
     for (const tell of this.#waiting.get(key) ?? []) tell(ending)
   }
 
-  /** The loads of others are not worth waiting for, or their ends may have been missed. */
+  /** The loads of others are not worth waiting for, or their ends may have been missed, or Redis has failed: all look again. */
   hearAll (): void {
     for (const key of this.#waiting.keys()) this.hear(key, 'failed')
   }
@@ -183,4 +186,5 @@ interface Ear {
   readonly stop: () => void
 }
 
+const UNANSWERED: Turn = { kind: 'unanswered' }
 const ALONE: Turn = { kind: 'ours', lease: undefined }

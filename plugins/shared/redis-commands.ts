@@ -171,7 +171,8 @@ function inTime (result: unknown, { clock }: Server): unknown {
   throw new LateError('Redis was asked to write after the deadline')
 }
 
-function isReply (error: unknown): boolean {
+/** Whether Redis answered with this error, and so is well. */
+export function isReply (error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name === 'ReplyError'
 }
 

@@ -1,0 +1,57 @@
+import t, { type Test } from 'tap'
+import { eventually } from '../helpers/eventually.js'
+import { gate } from '../helpers/gate.js'
+import { useRedis } from '../helpers/redis.js'
+import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
+
+const redis = await useRedis(t)
+
+/** A client that hangs, as often as it is told to, from its nth command on. */
+async function hanging (t: Test) {
+  const client = await connect(t, redis.url)
+  const state = { passes: Infinity, hung: 0 }
+  const pass = async <T>(command: () => Promise<T>): Promise<T> => {
+    if (state.passes-- > 0) return await command()
+    state.hung++
+    return await new Promise<never>(() => {})
+  }
+  const altering = altered(client, {
+    getBuffer: (key) => pass(() => client.getBuffer(key)),
+    mgetBuffer: (...keys) => pass(() => client.mgetBuffer(...keys)),
+    eval: (...args) => pass(() => client.eval(...args))
+  })
+  return { client: altering, state }
+}
+
+t.test('wherever in a miss Redis begins to hang, the caller waits for one command, and has what was loaded', async (t) => {
+  const options = { ttl: '1h', tags: ['of the call'] }
+  let most = 0
+  for (let passes = 0; passes < 6; passes++) {
+    const { client, state } = await hanging(t)
+    const app = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix), commandTimeout: 200 })
+    await app.cache.getOrSet('warm-up', () => 1)
+    state.passes = passes
+    t.equal(await app.cache.getOrSet('a', ({ tags }) => { tags('of the load'); return 'loaded' }, options), 'loaded')
+    t.ok(state.hung <= 1, `${state.hung} commands waited for, when ${passes} were answered`)
+    most = Math.max(most, passes - Math.max(state.passes, 0))
+  }
+  t.ok(most >= 4, 'a read, the generations, the lease, the write')
+})
+
+t.test('who waits for the load of another process does not wait for a Redis that hangs', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const a = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '1m' })
+  const { client, state } = await hanging(t)
+  const b = await buildApp(t, { redis: client, prefix, lease: '1m', commandTimeout: 100 })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  const held = gate<string>()
+  const here = a.cache.getOrSet('a', held.pass)
+  await held.arrived()
+  const there = b.cache.getOrSet('a', () => 'loaded here')
+  await eventually(() => b.cache.stats().loadsElsewhere === 1)
+  state.passes = 0
+  t.equal(await b.cache.getOrSet('another', () => 'loaded'), 'loaded')
+  t.equal(await there, 'loaded here')
+  held.open('loaded there')
+  await here
+})
