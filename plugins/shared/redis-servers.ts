@@ -1,8 +1,8 @@
-import slotOf from 'cluster-key-slot'
 import { LRUCache } from 'lru-cache'
 import { Breaker } from './breaker.js'
 import type { RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
+import { slotOf } from './redis-slot.js'
 
 /** What is known of a server: each node of a Cluster fails for itself, and has a clock of its own. */
 export interface Server {

@@ -1,7 +1,7 @@
-import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisCommands, UNLESS_LATE, UnavailableError } from '../../plugins/shared/redis-commands.js'
+import { slotOf } from '../../plugins/shared/redis-slot.js'
 import { useCluster } from '../helpers/redis.js'
 
 const APPEND = `${UNLESS_LATE} return redis.call('APPEND', KEYS[1], ARGV[1])`
