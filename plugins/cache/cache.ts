@@ -160,7 +160,7 @@ export class TieredCache implements Cache {
   }
 
   stats (): CacheStats {
-    return { ...this.tiers.counts, ...this.#loads.counts, ...this.tiers.memory }
+    return { ...this.tiers.stats, ...this.#loads.counts }
   }
 
   /** Whether the entry's own promise is the whole answer. */

@@ -87,6 +87,11 @@ export class Generations {
     return tags.map((tag) => ({ tag, generation: this.#tags.current(tag) }))
   }
 
+  /** Whether what was loaded after the snapshot is void already. */
+  voids ({ tags, taken }: Snapshot): boolean {
+    return this.anyInvalidated(tags.map(({ tag }) => tag), taken)
+  }
+
   anyInvalidated (tags: readonly string[], since: Moment): boolean {
     return tags.some((tag) => this.#tags.invalidatedSince(tag, since))
   }

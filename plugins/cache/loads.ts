@@ -1,6 +1,7 @@
 import type { CacheStats } from './api.js'
 import type { Entry } from './entry.js'
 import type { Fence } from './fences.js'
+import type { Found } from './finding.js'
 import { AGAIN, Flight, type FlightRules } from './flight.js'
 import { dueEarly } from './freshness.js'
 import type { Kept } from './kept.js'
@@ -9,7 +10,7 @@ import { Loading, type Departure, type Loader, type LoadingOptions, type Missing
 import type { Settings } from './settings.js'
 import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
-import type { Found, Outdated, Own, Tiers } from './tiers.js'
+import type { Outdated, Own, Tiers } from './tiers.js'
 
 type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadsElsewhere' | 'loadErrors' | 'unsupported' | 'oversized'>
 

@@ -1,14 +1,15 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
 import { UnavailableError } from '../shared/redis-commands.js'
 import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
-import type { RedisState, RedisTier } from '../shared/redis-tier.js'
+import type { RedisTier } from '../shared/redis-tier.js'
 import type { Held, TagGeneration } from '../shared/tier.js'
-import type { WriteResult } from './api.js'
-import { pack, unpack } from './body.js'
-import { redisFailed, unreadable } from './channels.js'
+import type { CacheStats, WriteResult } from './api.js'
+import { pack } from './body.js'
+import { redisFailed } from './channels.js'
 import type { Coherence } from './coherence.js'
-import { entryFrom, type Entry } from './entry.js'
+import type { Entry } from './entry.js'
 import { Fences, type Fence } from './fences.js'
+import { Finding, type Found } from './finding.js'
 import type { Lifetime } from './freshness.js'
 import { Generations, type Snapshot } from './generations.js'
 import { Kept } from './kept.js'
@@ -32,15 +33,6 @@ export interface TiersOptions {
 }
 
 export type Outdated = { readonly key: string } | { readonly tags: ReadonlySet<string> } | 'everything'
-
-/** What a key's read brought, if it brought anything that is not void. */
-export interface Found {
-  readonly kept?: Kept | undefined
-  /** With the stamp by which to write behind what was read; none where Redis did not answer. */
-  readonly state?: RedisState
-}
-
-const NOTHING: Found = {}
 
 /** A value to be kept, in the form for each tier. */
 export interface Keepable {
@@ -66,10 +58,11 @@ export class Tiers {
   readonly tags = new Tags()
   readonly fences = new Fences()
   readonly generations: Generations
-  readonly counts = { memoryHits: 0, redisHits: 0, redisErrors: 0, unreadable: 0 }
+  readonly counts = { memoryHits: 0, redisHits: 0, redisErrors: 0 }
   readonly #options: TiersOptions
   readonly #memory: MemoryTier<Entry> | undefined
   readonly #telling: Telling
+  readonly #finding: Finding
   #coherence: Coherence | undefined
 
   constructor (options: TiersOptions) {
@@ -79,6 +72,7 @@ export class Tiers {
     this.#memory = options.memory
     this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError })
     this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
+    this.#finding = new Finding({ redis, memory: this.#memory, tags: this.tags, generations: this.generations, telling: this.#telling, now, onRedisError })
   }
 
   /** From now on, memory is trusted only while the messages of the other processes are heard. */
@@ -91,8 +85,8 @@ export class Tiers {
     return this.#coherence?.listening === true
   }
 
-  get memory (): { entries: number, bytes: number } {
-    return { entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
+  get stats (): Pick<CacheStats, 'memoryHits' | 'redisHits' | 'redisErrors' | 'unreadable' | 'entries' | 'bytes'> {
+    return { ...this.counts, unreadable: this.#finding.unreadable, entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
   }
 
   /** Another server has taken the place of the Redis that was told what this process wrote. */
@@ -114,42 +108,9 @@ export class Tiers {
     return kept
   }
 
-  /**
-   * What Redis has, fresh or stale; kept in memory too.
-   *
-   * @param named tags that the values are likely to have
-   * @param maxBytes of a value, serialised; a larger one is a miss
-   * @returns in the order of the fences
-   */
-  async find (fences: readonly Fence[], named: readonly string[], maxBytes: number): Promise<readonly Found[]> {
-    const { redis } = this.#options
-    if (redis === undefined) return fences.map(() => NOTHING)
-    // What stands there is older than what this process did. Redis is told now, and not believed.
-    const untold = this.#telling.untold(fences)
-    if (untold.length > 0) await Promise.all(untold.map(({ key }) => this.#telling.deleteUntold(key)))
-    if (untold.length === fences.length) return fences.map(() => NOTHING)
-    const asked = this.tags.moment()
-    const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
-    try {
-      const { states, generations } = await redis.read(fences.map(({ key }) => key), tags)
-      this.generations.learn(tags, generations, asked)
-      const now = this.#options.now()
-      let later = false
-      const found = fences.map((fence, index): Found | Promise<Found> => {
-        const state = states[index]!
-        const { opened } = state
-        if (opened.kind === 'unanswered') this.redisFailed(opened.error)
-        if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
-        const kept = this.#keptFrom(opened, fence, tags, maxBytes, now)
-        if (!(kept instanceof Promise)) return { state, kept }
-        later = true
-        return this.#foundLater(kept, state)
-      })
-      return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
-    } catch (error) {
-      this.redisFailed(error)
-      return fences.map(() => NOTHING)
-    }
+  /** What Redis has, fresh or stale; kept in memory too. See `Finding`. */
+  find (fences: readonly Fence[], named: readonly string[], maxBytes: number): Promise<readonly Found[]> {
+    return this.#finding.find(fences, named, maxBytes)
   }
 
   /** Keeps what was loaded where nothing newer has come meanwhile. @returns the keys whose leases have ended with that */
@@ -158,7 +119,7 @@ export class Tiers {
     const forRedis = loaded.filter((one) => {
       const { fence, held, snapshot } = one
       // Void already, it would only stand in the place of what was loaded since.
-      if (this.#isVoid(snapshot)) return false
+      if (this.generations.voids(snapshot)) return false
       if (fence.state === 'intact') this.#remember(fence, new Kept(held.value, held))
       return this.#mayGoToRedis(one)
     })
@@ -182,7 +143,7 @@ export class Tiers {
   async keepAnew (loaded: Keepable): Promise<void> {
     const { fence, held, snapshot } = loaded
     if (fence.state === 'broken' || fence.state === 'overtaken') return
-    if (this.#isVoid(snapshot) || !this.#mayGoToRedis(loaded)) {
+    if (this.generations.voids(snapshot) || !this.#mayGoToRedis(loaded)) {
       if (this.#options.redis !== undefined || fence.state !== 'intact') await this.delete(fence.key)
       else this.#remember(fence, new Kept(held.value, held))
       return
@@ -322,64 +283,8 @@ export class Tiers {
     return (state === 'intact' || state === 'gap') && stamp !== undefined && snapshot.any !== undefined && now() - began <= longestLoad
   }
 
-  #isVoid ({ tags, taken }: Snapshot): boolean {
-    return tags.some(({ tag }) => this.tags.invalidatedSince(tag, taken))
-  }
-
   #anyInvalidated (named: readonly string[], since: number): boolean {
     return this.generations.anyInvalidated([EVERYTHING, ...named], since)
-  }
-
-  /** At once where nothing has to be waited for, as on most hits. */
-  #keptFrom (
-    opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number, now: number
-  ): Kept | undefined | Promise<Kept | undefined> {
-    if (opened.kind === 'unreadable') this.#unreadable(fence.key)
-    if (opened.kind !== 'value' || opened.held.keptUntil <= now) return undefined
-    const { held } = opened
-    try {
-      const body = unpack(held.value, maxBytes)
-      const known = held.tags.every(({ tag }) => asked.includes(tag))
-      if (known && !(body instanceof Promise)) return this.#received(held, entryFrom(body), fence)
-      return this.#keptLater(held, body, asked, fence)
-    } catch {
-      return this.#unreadable(fence.key)
-    }
-  }
-
-  async #keptLater (held: Held<Uint8Array>, body: Uint8Array | Promise<Uint8Array>, asked: readonly string[], fence: Fence): Promise<Kept | undefined> {
-    let entry: Entry
-    try {
-      entry = entryFrom(await body)
-    } catch {
-      return this.#unreadable(fence.key)
-    }
-    // The tags that the call had not named.
-    const more = held.tags.map(({ tag }) => tag).filter((tag) => !asked.includes(tag))
-    if (more.length > 0) await this.generations.ask(this.#options.redis!, more)
-    return this.#received(held, entry, fence)
-  }
-
-  /** One that cannot be had takes nothing with it. */
-  async #foundLater (kept: Promise<Kept | undefined>, state: RedisState): Promise<Found> {
-    try {
-      return { state, kept: await kept }
-    } catch (error) {
-      this.redisFailed(error)
-      return NOTHING
-    }
-  }
-
-  #received (held: Held<Uint8Array>, value: Entry, fence: Fence): Kept | undefined {
-    const kept = new Kept(value, held)
-    if (this.tags.voids(kept)) return undefined
-    if (fence.state === 'intact') this.#memory?.set(fence.key, kept)
-    return kept
-  }
-
-  #unreadable (key: string): undefined {
-    this.counts.unreadable++
-    unreadable.publish(() => ({ key }))
   }
 
   redisFailed (error: unknown): void {
@@ -390,5 +295,3 @@ export class Tiers {
     redisFailed.publish(() => ({ error }))
   }
 }
-
-const ONLY_EVERYTHING = [EVERYTHING]

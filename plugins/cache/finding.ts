@@ -1,0 +1,134 @@
+import type { MemoryTier } from '../shared/memory-tier.js'
+import { EVERYTHING } from '../shared/redis-tags.js'
+import type { RedisState, RedisTier } from '../shared/redis-tier.js'
+import type { Held } from '../shared/tier.js'
+import { unpack } from './body.js'
+import { unreadable } from './channels.js'
+import { entryFrom, type Entry } from './entry.js'
+import type { Fence } from './fences.js'
+import type { Generations } from './generations.js'
+import { Kept } from './kept.js'
+import type { Tags } from './tags.js'
+import type { Telling } from './telling.js'
+
+/** What a key's read brought, if it brought anything that is not void. */
+export interface Found {
+  readonly kept?: Kept | undefined
+  /** With the stamp by which to write behind what was read; none where Redis did not answer. */
+  readonly state?: RedisState
+}
+
+export interface FindingOptions {
+  memory: MemoryTier<Entry> | undefined
+  redis: RedisTier | undefined
+  tags: Tags
+  generations: Generations
+  telling: Telling
+  /** Wall clock, milliseconds. */
+  now: () => number
+  onRedisError: (error: unknown) => void
+}
+
+const NOTHING: Found = {}
+const ONLY_EVERYTHING = [EVERYTHING]
+
+/** Reads values from Redis, and gives out none that is damaged or void, or older than what this process did. */
+export class Finding {
+  /** What stood there and was none of ours, or damaged. */
+  unreadable = 0
+  readonly #options: FindingOptions
+
+  constructor (options: FindingOptions) {
+    this.#options = options
+  }
+
+  /**
+   * What Redis has, fresh or stale; kept in memory too.
+   *
+   * @param named tags that the values are likely to have
+   * @param maxBytes of a value, serialised; a larger one is a miss
+   * @returns in the order of the fences
+   */
+  async find (fences: readonly Fence[], named: readonly string[], maxBytes: number): Promise<readonly Found[]> {
+    const { redis, tags: known, generations, telling, now, onRedisError } = this.#options
+    if (redis === undefined) return fences.map(() => NOTHING)
+    // What stands there is older than what this process did. Redis is told now, and not believed.
+    const untold = telling.untold(fences)
+    if (untold.length > 0) await Promise.all(untold.map(({ key }) => telling.deleteUntold(key)))
+    if (untold.length === fences.length) return fences.map(() => NOTHING)
+    const asked = known.moment()
+    const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
+    try {
+      const { states, generations: current } = await redis.read(fences.map(({ key }) => key), tags)
+      generations.learn(tags, current, asked)
+      const moment = now()
+      let later = false
+      const found = fences.map((fence, index): Found | Promise<Found> => {
+        const state = states[index]!
+        const { opened } = state
+        if (opened.kind === 'unanswered') onRedisError(opened.error)
+        if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
+        const kept = this.#keptFrom(opened, fence, tags, maxBytes, moment)
+        if (!(kept instanceof Promise)) return { state, kept }
+        later = true
+        return this.#foundLater(kept, state)
+      })
+      return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
+    } catch (error) {
+      onRedisError(error)
+      return fences.map(() => NOTHING)
+    }
+  }
+
+  /** At once where nothing has to be waited for, as on most hits. */
+  #keptFrom (
+    opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number, now: number
+  ): Kept | undefined | Promise<Kept | undefined> {
+    if (opened.kind === 'unreadable') this.#unreadable(fence.key)
+    if (opened.kind !== 'value' || opened.held.keptUntil <= now) return undefined
+    const { held } = opened
+    try {
+      const body = unpack(held.value, maxBytes)
+      const known = held.tags.every(({ tag }) => asked.includes(tag))
+      if (known && !(body instanceof Promise)) return this.#received(held, entryFrom(body), fence)
+      return this.#keptLater(held, body, asked, fence)
+    } catch {
+      return this.#unreadable(fence.key)
+    }
+  }
+
+  async #keptLater (held: Held<Uint8Array>, body: Uint8Array | Promise<Uint8Array>, asked: readonly string[], fence: Fence): Promise<Kept | undefined> {
+    let entry: Entry
+    try {
+      entry = entryFrom(await body)
+    } catch {
+      return this.#unreadable(fence.key)
+    }
+    // The tags that the call had not named.
+    const more = held.tags.map(({ tag }) => tag).filter((tag) => !asked.includes(tag))
+    if (more.length > 0) await this.#options.generations.ask(this.#options.redis!, more)
+    return this.#received(held, entry, fence)
+  }
+
+  /** One that cannot be had takes nothing with it. */
+  async #foundLater (kept: Promise<Kept | undefined>, state: RedisState): Promise<Found> {
+    try {
+      return { state, kept: await kept }
+    } catch (error) {
+      this.#options.onRedisError(error)
+      return NOTHING
+    }
+  }
+
+  #received (held: Held<Uint8Array>, value: Entry, fence: Fence): Kept | undefined {
+    const kept = new Kept(value, held)
+    if (this.#options.tags.voids(kept)) return undefined
+    if (fence.state === 'intact') this.#options.memory?.set(fence.key, kept)
+    return kept
+  }
+
+  #unreadable (key: string): undefined {
+    this.unreadable++
+    unreadable.publish(() => ({ key }))
+  }
+}
