@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { commandStats } from '../helpers/command-stats.js'
 import { gate } from '../helpers/gate.js'
 import { ownRedis } from '../helpers/redis.js'
 import { stayAwake } from './awake.js'
@@ -11,12 +12,6 @@ const server = await ownRedis(t)
 const must = (): never => { throw new Error('must not be loaded') }
 const BUSY = { code: 'FST_HEADROOM_CACHE_BUSY', statusCode: 503 }
 
-/** How often each command was called since the count was reset, without the one that asks and the heartbeats. */
-async function commandsOf (asked: { info (section: string): Promise<string> }): Promise<Record<string, number>> {
-  const lines = (await asked.info('commandstats')).matchAll(/^cmdstat_(\S+):calls=(\d+)/gm)
-  return Object.fromEntries([...lines].filter(([, name]) => !['ping', 'info', 'config|resetstat'].includes(name!)).map(([, name, calls]) => [name, Number(calls)]))
-}
-
 for (const withSignal of [false, true]) {
   const options = withSignal ? { signal: new AbortController().signal } : undefined
   t.test(`one thousand concurrent hits of a key that only Redis has cost one command, and all get the same frozen object, ${withSignal ? 'with' : 'without'} a signal`, async (t) => {
@@ -27,7 +22,7 @@ for (const withSignal of [false, true]) {
     await cache.set('user:1', { name: 'Ada', tags: ['admin'] })
     await client.config('RESETSTAT')
     const values = await Promise.all(Array.from({ length: 1_000 }, () => cache.getOrSet<{ name: string }>('user:1', must, options)))
-    t.strictSame(await commandsOf(client), { mget: 1 })
+    t.strictSame(await commandStats(client), { mget: 1 })
     t.strictSame(values[0], { name: 'Ada', tags: ['admin'] })
     t.ok(values.every((value) => value === values[0]))
     t.ok(Object.isFrozen(values[0]))
