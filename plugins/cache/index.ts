@@ -105,7 +105,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   }
   const lastSaid = { redis: -Infinity, unsupported: -Infinity, deaf: -Infinity }
 
-  const commands = client === false ? undefined : new RedisCommands({ client, timeout: commandTimeout })
+  const commands = client === false ? undefined : new RedisCommands({ client, timeout: commandTimeout, onRecovery: () => { tiered.tiers.recovered() } })
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, sizeOf: ({ size }) => size, now }),
     redis: commands === undefined

@@ -41,6 +41,12 @@ export class Telling {
     this.#tags.close()
   }
 
+  /** Redis answers again: it is told what it could not be told, at once. */
+  recovered (): void {
+    this.#keys.recovered()
+    this.#tags.recovered()
+  }
+
   /** Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told again. */
   tellAgain (): void {
     const [keys, tags] = [this.#toldKeys.names(), this.#toldTags.names()]

@@ -89,6 +89,11 @@ export class Tiers {
     return { ...this.counts, unreadable: this.#finding.unreadable, entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
   }
 
+  /** Redis answers again. */
+  recovered (): void {
+    this.#telling.recovered()
+  }
+
   /** Another server has taken the place of the Redis that was told what this process wrote. */
   tellAgain (): void {
     this.#telling.tellAgain()

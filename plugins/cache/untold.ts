@@ -16,6 +16,7 @@ export class Untold {
   readonly #tellAgain: (name: string) => Promise<boolean>
   readonly #onFull: () => void
   #retry: NodeJS.Timeout | undefined
+  #telling = false
   #closed = false
 
   /**
@@ -60,17 +61,29 @@ export class Untold {
     clearTimeout(this.#retry)
   }
 
-  #schedule (): void {
-    if (this.#retry !== undefined || this.#closed || this.#names.size === 0) return
-    this.#retry = setTimeout(() => {
-      void this.#tellAll().finally(() => {
-        this.#retry = undefined
-        this.#schedule()
-      })
-    }, RETRY_INTERVAL).unref()
+  /** Redis answers again. */
+  recovered (): void {
+    if (this.#telling || this.#names.size === 0) return
+    clearTimeout(this.#retry)
+    this.#tell()
   }
 
-  /** One alone at first: with the breaker open it is the probe, and all others would be refused. */
+  #schedule (): void {
+    if (this.#retry !== undefined || this.#telling || this.#closed || this.#names.size === 0) return
+    this.#retry = setTimeout(() => { this.#tell() }, RETRY_INTERVAL).unref()
+  }
+
+  #tell (): void {
+    this.#retry = undefined
+    if (this.#closed) return
+    this.#telling = true
+    void this.#tellAll().finally(() => {
+      this.#telling = false
+      this.#schedule()
+    })
+  }
+
+  /** One alone at first: where Redis is away still, that is told by one as well as by all. */
   async #tellAll (): Promise<void> {
     let batch = 1
     for (let names = [...this.#names.keys()]; names.length > 0; batch = BATCH) {

@@ -28,12 +28,15 @@ export class RedisClock {
    */
   async in (ahead: number, key: string): Promise<number> {
     const asked = this.#now()
-    if (asked - this.#learnt > FRESH) {
-      const [seconds, microseconds] = await this.#ask(key)
-      this.#learnt = this.#now()
-      this.#offset = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - this.#learnt
-    }
+    if (asked - this.#learnt > FRESH) await this.learn(key)
     return asked + this.#offset + ahead
+  }
+
+  /** Asks the server what time it is. @param key that it answers for */
+  async learn (key: string): Promise<void> {
+    const [seconds, microseconds] = await this.#ask(key)
+    this.#learnt = this.#now()
+    this.#offset = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - this.#learnt
   }
 
   /** The two clocks have come apart: one of them was set, or another server is meant. */

@@ -8,6 +8,8 @@ export interface RedisCommandsOptions {
   timeout: number
   /** A monotonic clock, milliseconds. Default `performance.now`. */
   now?: () => number
+  /** Redis, or a node of a Cluster, had failed too often and answers again. */
+  onRecovery?: () => void
 }
 
 /** Thrown without a command being sent: the client is not connected or about to end, or Redis has failed too often just now. */
@@ -40,11 +42,11 @@ export class RedisCommands {
   readonly #servers: RedisServers
   #closed = false
 
-  constructor ({ client, timeout, now = () => performance.now() }: RedisCommandsOptions) {
+  constructor ({ client, timeout, now = () => performance.now(), onRecovery = () => {} }: RedisCommandsOptions) {
     this.#client = client
     this.#timeout = timeout
     this.#deadlines = new Deadlines(timeout)
-    this.#servers = new RedisServers(client, now)
+    this.#servers = new RedisServers({ client, now, onRecovery, probe: (server) => this.#probe(server) })
   }
 
   /** Whether Redis answers, as far as is known; of a Cluster, any of its nodes. */
@@ -58,6 +60,7 @@ export class RedisCommands {
    */
   close (): void {
     this.#closed = true
+    this.#servers.stop()
   }
 
   /** Whether the keys of one command must share a slot. */
@@ -75,7 +78,7 @@ export class RedisCommands {
     const [first] = keys
     if (this.isCluster) return this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as Promise<ReadValue[]>
     // The answer to GET is no array, and so costs the client less to read.
-    return this.#attempt(this.#servers.of(first!), keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!)])
+    return this.#attempt(this.#servers.of(first!), first!, keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!)])
   }
 
   /**
@@ -86,7 +89,7 @@ export class RedisCommands {
    */
   async write<Result = unknown> (script: string, { keys, args }: Write): Promise<Result> {
     const server = this.#servers.of(keys[0]!)
-    const result = await this.#attempt(server, async () => {
+    const result = await this.#attempt(server, keys[0]!, async () => {
       const deadline = await this.#deadline(server, keys[0]!)
       return await this.#client.eval(script, keys.length, ...keys, ...args, deadline)
     })
@@ -116,8 +119,9 @@ export class RedisCommands {
   async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Promise<(place: number) => Command>): Promise<unknown[]> {
     const answers: unknown[] = new Array(keys.length)
     await Promise.all(this.#servers.groupsOf(keys).map(async ({ server, places }) => {
-      const send = async (): Promise<unknown[]> => await this.#inOnePiece(places.map(await prepare(server, keys[places[0]!]!)))
-      const some = await this.#attempt(server, send).catch((error: unknown) => places.map(() => asError(error)))
+      const first = keys[places[0]!]!
+      const send = async (): Promise<unknown[]> => await this.#inOnePiece(places.map(await prepare(server, first)))
+      const some = await this.#attempt(server, first, send).catch((error: unknown) => places.map(() => asError(error)))
       places.forEach((place, index) => { answers[place] = some[index] })
     }))
     return answers
@@ -146,10 +150,11 @@ export class RedisCommands {
     return Math.floor(await server.clock.in(this.#timeout, key))
   }
 
-  async #attempt<T> ({ breaker }: Server, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new UnavailableError('the app is closing')
-    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
-    if (!breaker.admit()) throw new UnavailableError('Redis has failed too often just now')
+  async #attempt<T> (server: Server, key: string, work: () => Promise<T>): Promise<T> {
+    const { breaker } = server
+    server.key = key
+    this.#checkReady()
+    if (breaker.open) throw new UnavailableError('Redis has failed too often just now')
     try {
       const result = await this.#deadlines.limit(work())
       breaker.succeeded()
@@ -160,6 +165,16 @@ export class RedisCommands {
       else breaker.failed()
       throw error
     }
+  }
+
+  async #probe ({ clock, key }: Server): Promise<void> {
+    this.#checkReady()
+    await this.#deadlines.limit(clock.learn(key)).catch((error: unknown) => { if (!isReply(error)) throw error })
+  }
+
+  #checkReady (): void {
+    if (this.#closed) throw new UnavailableError('the app is closing')
+    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
   }
 }
 

@@ -8,6 +8,18 @@ import { slotOf } from './redis-slot.js'
 export interface Server {
   readonly breaker: Breaker
   readonly clock: RedisClock
+  /** One that it was last asked for, by which to ask it whether it is there. */
+  key: string
+}
+
+export interface RedisServersOptions {
+  client: RedisClient
+  /** A monotonic clock, milliseconds. */
+  now: () => number
+  /** Asks a server that has failed whether it is there, in bounded time; rejects when not. */
+  probe: (server: Server) => Promise<unknown>
+  /** A server that had failed is there again. */
+  onRecovery: () => void
 }
 
 /** Keys that the same servers answer for, by their places in a list. */
@@ -24,16 +36,21 @@ const MOST = 4_000
 
 /** The server behind a stand-alone client, or those behind a Cluster's. */
 export class RedisServers {
+  readonly #options: RedisServersOptions
   readonly #client: RedisClient
-  readonly #now: () => number
   readonly #only: Server | undefined
-  readonly #byAddress = new LRUCache<string, Server>({ max: MOST })
+  readonly #byAddress = new LRUCache<string, Server>({ max: MOST, dispose: ({ breaker }) => { breaker.stop() } })
 
-  /** @param now a monotonic clock, milliseconds */
-  constructor (client: RedisClient, now: () => number) {
-    this.#client = client
-    this.#now = now
-    if (client.isCluster !== true) this.#only = this.#newServer()
+  constructor (options: RedisServersOptions) {
+    this.#options = options
+    this.#client = options.client
+    if (this.#client.isCluster !== true) this.#only = this.#newServer()
+  }
+
+  /** None is asked whether it is there any more. */
+  stop (): void {
+    this.#only?.breaker.stop()
+    this.#byAddress.clear()
   }
 
   /** Whether any of them answers, as far as is known. */
@@ -80,9 +97,9 @@ export class RedisServers {
   }
 
   #newServer (): Server {
-    return {
-      breaker: new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, now: this.#now }),
-      clock: new RedisClock(this.#client, this.#now)
-    }
+    const { now, probe, onRecovery } = this.#options
+    const breaker = new Breaker({ failures: FAILURES_TO_OPEN, probeInterval: PROBE_INTERVAL, probe: () => probe(server), onClose: onRecovery })
+    const server: Server = { breaker, clock: new RedisClock(this.#client, now), key: '' }
+    return server
   }
 }
