@@ -60,9 +60,10 @@ export class TieredCache implements Cache {
         if (!isReply(error)) this.redisSilent()
       },
       onForgotten: (outdated) => {
-        this.#loads.forget(outdated)
-        if (outdated !== 'everything' && 'key' in outdated) this.#turns?.hear(outdated.key, 'failed')
-        else this.#turns?.hearAll()
+        if (outdated === 'everything') {
+          this.#loads.forgetAll()
+          this.#turns?.lookAgain()
+        } else for (const key of this.#loads.forget(outdated)) this.#turns?.hear(key, 'unknown')
       }
     })
     const { leases, messages } = options
@@ -156,7 +157,13 @@ export class TieredCache implements Cache {
 
   /** Redis does not answer, or what it says is not heard: the ends of others' loads may not be heard either. */
   redisSilent (): void {
-    this.#turns?.hearAll()
+    this.#turns?.lookAgain()
+  }
+
+  /** Lets go of what others may wait for. */
+  close (): void {
+    this.#turns?.close()
+    this.tiers.close()
   }
 
   stats (): CacheStats {

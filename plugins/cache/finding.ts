@@ -54,8 +54,11 @@ export class Finding {
     if (redis === undefined) return fences.map(() => NOTHING)
     // What stands there is older than what this process did. Redis is told now, and not believed.
     const untold = telling.untold(fences)
-    if (untold.length > 0) await Promise.all(untold.map(({ key }) => telling.deleteUntold(key)))
-    if (untold.length === fences.length) return fences.map(() => NOTHING)
+    const told = untold.length === 0 ? undefined : Promise.all(untold.map(({ key }) => telling.deleteUntold(key)))
+    if (untold.length === fences.length) {
+      await told
+      return fences.map(() => NOTHING)
+    }
     const asked = known.moment()
     const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
     try {

@@ -113,6 +113,12 @@ export class Flight {
   readonly began: Moment
   /** Of a renewal: what ends no later than this, wall-clock milliseconds, is no news. */
   readonly newerThan: number | undefined
+  /** From when it is loaded here even while another process loads it, on the clock of `performance.now`. */
+  aloneFrom = Infinity
+  /** When it began, on the same clock. */
+  readonly since = performance.now()
+  /** Whether it has waited for the load of another process. */
+  elsewhere = false
   readonly #rules: FlightRules
   #waiters: Set<Waiter> | undefined
   /** Callers that have entered and not left. */
@@ -184,6 +190,11 @@ export class Flight {
     for (const waiter of this.#waiters ?? []) this.#offerTo(waiter, waiter.patience.stale)
   }
 
+  /** Somebody has deleted what stood there: from now on no older value is given out. */
+  withdraw (): void {
+    this.#candidate = undefined
+  }
+
   /** To all who accept the candidate at all, and to nobody later: whether it is deleted will not be heard. */
   offerLast (): void {
     for (const waiter of this.#waiters ?? []) this.#offerTo(waiter, atMost(waiter))
@@ -216,6 +227,11 @@ export class Flight {
   /** The candidate instead, for all who accept it at all; the others ask again. */
   landStale (): void {
     this.#settleAll((waiter) => { if (!this.#offerTo(waiter, atMost(waiter))) waiter.settle(AGAIN) })
+  }
+
+  /** There is something newer on its way, which all share who still wait. */
+  landAgain (): void {
+    this.#settleAll((waiter) => { waiter.settle(AGAIN) })
   }
 
   fail (error: unknown): void {

@@ -24,6 +24,9 @@ export interface GenerationsOptions {
 /** Milliseconds that the generation of a tag stands in Redis at least. */
 const TAG_LIFETIME = 24 * 60 * 60 * 1_000
 
+/** How often the generations are asked for, while one of the tags is invalidated again and again. */
+const ATTEMPTS = 3
+
 /** The generations of tags as Redis has them, or while it has no part in it, as this process has. */
 export class Generations {
   readonly #options: GenerationsOptions
@@ -100,8 +103,13 @@ export class Generations {
   async #establish (tags: readonly string[], retention: number): Promise<Pick<Snapshot, 'taken' | 'tags'> | undefined> {
     const { redis, telling, now, onRedisError } = this.#options
     const until = now() + retention
-    const missing = tags.filter((tag) => !this.#tags.lasts(tag, until))
-    if (missing.length > 0) {
+    // What was known can be forgotten, or invalidated, while Redis is asked for the rest.
+    for (let attempt = 0; ; attempt++) {
+      const missing = tags.filter((tag) => !this.#tags.lasts(tag, until))
+      // With every invalidation that of any tag goes. Without it, tags that only the load names are not known from before it.
+      const enough = missing.length === 0 || (attempt === ATTEMPTS && missing.every((tag) => tag === ANY_TAG))
+      if (enough) return { tags: this.local(tags), taken: this.#tags.moment() }
+      if (attempt === ATTEMPTS) return undefined
       const lifetime = 2 * Math.max(TAG_LIFETIME, retention)
       try {
         const untold = telling.untoldTags(missing)
@@ -113,7 +121,6 @@ export class Generations {
         return undefined
       }
     }
-    return { tags: this.local(tags), taken: this.#tags.moment() }
   }
 
   async #isAnyTagStill (generation: string): Promise<boolean> {

@@ -67,6 +67,9 @@ declare module 'fastify' {
   }
 }
 
+/** A day, in milliseconds: so long the others wait for a process that died. */
+const LONGEST_LEASE = 24 * 60 * 60 * 1_000
+
 const OPTIONS = {
   redis: orFalse(custom('a connected ioredis client', isRedisClient)),
   memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
@@ -77,7 +80,7 @@ const OPTIONS = {
   longestLoad: duration(60_000, { min: 1, max: LONGEST_TIMER }),
   maxWaiters: number(10_000, { min: 1, max: 1e9 }),
   compressAbove: orFalse(size(COMPRESS_ABOVE, { min: 1 })),
-  lease: orFalse(duration(3_000, { min: 100, max: LONGEST_TIMER })),
+  lease: orFalse(duration(3_000, { min: 100, max: LONGEST_LEASE })),
   strict: boolean(false),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
@@ -158,7 +161,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     app.addHook('onClose', async () => {
       masters.close()
       coherence.close()
-      tiered.tiers.close()
+      tiered.close()
       commands.close()
     })
   }

@@ -9,7 +9,9 @@ let running = 0
  * and never waits, through whatever other loads, for itself.
  */
 export class LoadRun {
-  #keys: readonly string[]
+  readonly #keys: readonly string[]
+  /** Those of them that loaders have been called for, and have not given yet. */
+  #loading: readonly string[] = []
   #controller: AbortController | undefined
   /** The runs whose outcome this one's loader is waiting for, and how often. */
   #awaited: Map<LoadRun, number> | undefined
@@ -17,7 +19,9 @@ export class LoadRun {
   #interested = 0
   #wantedAnyhow = false
   #abandoned = false
-  #ended = false
+  #begun = false
+  /** Loaders that run, and parts of a batch that wait for their turn. */
+  #underWay = 0
   /** The run within whose loader this one was begun. */
   readonly #parent: LoadRun | undefined
 
@@ -50,18 +54,24 @@ export class LoadRun {
     return this.#abandoned
   }
 
+  /** Whether it was begun within a loader, which may be waiting for it. */
+  get isNested (): boolean {
+    return this.#parent !== undefined
+  }
+
   /** @throws ReentryError when this run, or one within whose loader it was begun, is loading the key */
   refuse (key: string): void {
     const path: string[] = [key]
     for (let run: LoadRun | undefined = this; run !== undefined && !run.#ended; run = run.#parent) {
-      path.unshift(run.#keys[0]!)
-      if (run.#keys.includes(key)) throw new ReentryError(path.join(' → '))
+      path.unshift(run.#name)
+      if ((run.#begun ? run.#loading : run.#keys).includes(key)) throw new ReentryError(path.join(' → '))
     }
   }
 
-  /** It is for these only: of the others there was something at hand. */
-  narrow (keys: readonly string[]): void {
-    this.#keys = keys
+  /** A part of it waits for its turn. @returns to be called once, when it no longer does */
+  hold (): () => void {
+    this.#underWay++
+    return () => { this.#underWay-- }
   }
 
   abort (reason: unknown): void {
@@ -69,12 +79,17 @@ export class LoadRun {
     this.#controller?.abort(reason)
   }
 
-  async run<T> (load: () => Promise<T>): Promise<T> {
+  /** @param keys that it loads now: of a batch perhaps a part, and more than once */
+  async run<T> (load: () => Promise<T>, keys: readonly string[] = this.#keys): Promise<T> {
     running++
+    this.#begun = true
+    this.#underWay++
+    this.#loading = [...this.#loading, ...keys]
     try {
       return await storage.run(this, load)
     } finally {
-      this.#ended = true
+      this.#underWay--
+      this.#loading = this.#loading.filter((key) => !keys.includes(key))
       // On Node 20 a store in use makes every promise of the process dearer.
       if (--running === 0) storage.disable()
     }
@@ -106,7 +121,7 @@ export class LoadRun {
   awaitedBy (waiting: LoadRun | undefined): () => void {
     if (waiting === undefined || waiting.#ended) return nothing
     const path = this.#pathTo(waiting)
-    if (path !== undefined) throw new ReentryError([waiting, ...path].map((run) => run.#keys[0]).join(' → '))
+    if (path !== undefined) throw new ReentryError([waiting, ...path].map((run) => run.#name).join(' → '))
     const awaited = waiting.#awaited ??= new Map()
     awaited.set(this, (awaited.get(this) ?? 0) + 1)
     return () => {
@@ -114,6 +129,14 @@ export class LoadRun {
       if (left === 0) awaited.delete(this)
       else awaited.set(this, left)
     }
+  }
+
+  get #ended (): boolean {
+    return this.#begun && this.#underWay === 0
+  }
+
+  get #name (): string {
+    return this.#loading[0] ?? this.#keys[0]!
   }
 
   /** The runs from this one to `target`, each waiting for the next; undefined where there are none such. */

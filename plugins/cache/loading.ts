@@ -12,7 +12,7 @@ import { missingSettings, type Settings } from './settings.js'
 import type { SingleFlight } from './single-flight.js'
 import type { Throttle } from './throttle.js'
 import type { Keepable, Own, Tiers } from './tiers.js'
-import type { Ending, Turn, Turns } from './turns.js'
+import type { Ending, Heard, Theirs, Turns } from './turns.js'
 
 /** What a loader has for one key. */
 export type Loaded =
@@ -32,8 +32,8 @@ export interface LoadingOptions {
   turns: Turns | undefined
   flights: SingleFlight<Flight>
   throttle: Throttle
-  /** Asks Redis once more: lands the flight and gives nothing, or gives what is missing. */
-  find: (flight: Flight, departure: Departure) => Promise<Missing[]>
+  /** Asks Redis once more: lands the flights that it has something for, and gives the others. */
+  find: (flights: readonly Flight[], departure: Departure) => Promise<Missing[]>
   /** Milliseconds after which a load is aborted, and no longer waited for by those who come then. */
   longestLoad: number
   /** Wall clock, milliseconds. */
@@ -64,6 +64,25 @@ interface Ours extends Missing {
   readonly lease: Lease | undefined
 }
 
+/** How the loads of one loader have ended, and whether that has been told. */
+interface Endings {
+  readonly of: Map<string, Ending>
+  told: boolean
+}
+
+/** One that another process loads, or has just loaded. */
+interface Waiting {
+  readonly missing: Missing
+  readonly heard: Promise<Heard>
+}
+
+/** One whose turn has come. */
+interface Came {
+  readonly missing: Missing
+  readonly heard: Heard
+  readonly letGo: () => void
+}
+
 /** Calls loaders, keeps what they give, and lands the flights with it. */
 export class Loading {
   readonly counts = { loads: 0, loadsElsewhere: 0, loadErrors: 0, unsupported: 0, oversized: 0 }
@@ -87,19 +106,22 @@ export class Loading {
         ? await generations.snapshot(settings.tags, Math.max(retentionOf(settings), settings.negativeTtl))
         : generations.localSnapshot(settings.tags)
       if (turns === undefined || anew || snapshot.any === undefined) return await this.#loadOurs(missing.map(alone), snapshot, departure)
-      const mark = snapshot.tags.map(({ generation }) => generation).join()
-      const taken = await turns.take(missing.map(({ flight: { key }, stamp }) => ({ key, stamp })), mark)
+      const taken = await turns.take(missing.map(({ flight: { key }, stamp }) => ({ key, stamp })), snapshot.tags)
       const ours: Ours[] = []
-      const loads: Array<Promise<void>> = []
+      const waiting: Waiting[] = []
       missing.forEach((one, index) => {
         const turn = taken[index]!
         if (turn.kind === 'ours') ours.push({ ...one, lease: turn.lease })
         else if (turn.kind === 'unanswered') ours.push({ ...one, stamp: undefined, lease: undefined })
-        else loads.push(this.#awaitTurn(one, turn, snapshot, departure))
+        else if (turn.kind === 'changed') waiting.push({ missing: one, heard: Promise.resolve('unknown') })
+        else if (this.#loadsBeside(turn, one.flight)) {
+          turn.leave()
+          ours.push(alone(one))
+        } else waiting.push({ missing: one, heard: this.#waitFor(turn, one.flight) })
       })
+      if (waiting.length > 0) this.#awaitTurns(waiting, snapshot, departure)
       const isForRedis = ours.some(({ stamp }) => stamp !== undefined)
-      if (ours.length > 0) loads.push(this.#loadOurs(ours, isForRedis ? snapshot : { ...snapshot, any: undefined }, departure))
-      await Promise.all(loads)
+      if (ours.length > 0) await this.#loadOurs(ours, isForRedis ? snapshot : { ...snapshot, any: undefined }, departure)
     } catch (error) {
       for (const { flight } of missing) this.fail(flight, error)
     }
@@ -128,27 +150,70 @@ export class Loading {
     return undefined
   }
 
-  /** Another process loads it, or has just done so. */
-  async #awaitTurn (one: Missing, turn: Extract<Turn, { kind: 'theirs' | 'changed' }>, snapshot: Snapshot, departure: Departure): Promise<void> {
-    const { flight } = one
+  /**
+   * Whether it is not to wait for the load of another. A load within another one waits for the length of a lease at most: that
+   * other one may be waiting for what this one is loaded for, and none of the two processes can see it.
+   */
+  #loadsBeside (turn: Theirs, flight: Flight): boolean {
+    const { run } = flight
+    const now = performance.now()
+    if (run.isNested) flight.aloneFrom = Math.min(flight.aloneFrom, turn.isOwn ? now : now + turn.left)
+    return now >= flight.aloneFrom
+  }
+
+  #waitFor (turn: Theirs, flight: Flight): Promise<Heard> {
+    if (!flight.elsewhere) this.counts.loadsElsewhere++
+    flight.elsewhere = true
+    if (flight.awaited) return turn.wait()
+    // A renewal: nobody waits for it.
+    turn.leave()
+    return Promise.resolve('unknown')
+  }
+
+  /** Those whose turn comes in one turn of the event loop go on together: their loader is called once for all of them. */
+  #awaitTurns (waiting: readonly Waiting[], snapshot: Snapshot, departure: Departure): void {
+    const ended: Came[] = []
+    for (const { missing, heard } of waiting) {
+      const letGo = departure.run.hold()
+      void heard.then((heard) => {
+        if (ended.push({ missing, heard, letGo }) === 1) setImmediate(() => { void this.#goOn(ended.splice(0), snapshot, departure) })
+      })
+    }
+  }
+
+  async #goOn (came: readonly Came[], snapshot: Snapshot, departure: Departure): Promise<void> {
     try {
-      if (turn.kind === 'theirs') {
-        this.counts.loadsElsewhere++
-        const ending = flight.awaited ? await turn.ended : undefined
-        // A renewal, or all have given up: there is nothing to wait for.
-        if (!flight.awaited) return this.close(flight)
-        if (ending === 'unkept') return await this.#loadOurs([alone(one)], snapshot, departure)
+      const unkept: Ours[] = []
+      const again: Flight[] = []
+      for (const { missing, heard } of came) {
+        const { flight } = missing
+        const { state } = flight.fence
+        // All have given up, but for those who came after that; or there is something newer on its way.
+        if (!flight.awaited || departure.run.abandoned || (state !== 'intact' && state !== 'gap')) {
+          this.close(flight)
+          flight.landAgain()
+        } else if (heard === 'unkept') unkept.push(alone(missing))
+        else {
+          // A source that fails is not tried by one process after the other: who waits for the last would wait for them all.
+          if (heard === 'failed') flight.aloneFrom = 0
+          again.push(flight)
+        }
       }
-      const missing = await this.#options.find(flight, departure)
-      if (missing.length > 0) await this.load(missing, departure)
+      const loads: Array<Promise<void>> = []
+      if (unkept.length > 0) loads.push(this.#loadOurs(unkept, snapshot, departure))
+      const missing = again.length > 0 ? await this.#options.find(again, departure) : []
+      if (missing.length > 0) loads.push(this.load(missing, departure))
+      await Promise.all(loads)
     } catch (error) {
-      this.fail(flight, error)
+      for (const { missing: { flight } } of came) this.fail(flight, error)
+    } finally {
+      for (const { letGo } of came) letGo()
     }
   }
 
   async #loadOurs (ours: readonly Ours[], snapshot: Snapshot, departure: Departure): Promise<void> {
     const { turns, longestLoad } = this.#options
-    const endings = new Map<string, Ending>()
+    const endings: Endings = { of: new Map(), told: false }
     try {
       const load = (): Promise<void> => this.#load(ours, snapshot, departure, endings)
       await (turns === undefined ? load() : turns.keeping(ours, longestLoad, load))
@@ -156,12 +221,19 @@ export class Loading {
       for (const { flight } of ours) this.fail(flight, error)
     } finally {
       for (const { flight } of ours) this.close(flight)
-      turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, isReleased: endings.get(key) === 'kept', ending: endings.get(key) ?? 'failed' })))
+      this.#pass(ours, endings)
     }
   }
 
-  /** @param endings of each key, to be filled in */
-  async #load (ours: readonly Ours[], snapshot: Snapshot, { run, settings, loader, anew }: Departure, endings: Map<string, Ending>): Promise<void> {
+  /** The next ones may load what they still have to. */
+  #pass (ours: readonly Ours[], endings: Endings): void {
+    if (endings.told) return
+    endings.told = true
+    this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.of.get(key) ?? 'failed' })))
+  }
+
+  /** @param endings to be filled in */
+  async #load (ours: readonly Ours[], snapshot: Snapshot, { run, settings, loader, anew }: Departure, endings: Endings): Promise<void> {
     const { now, random, turns, flights: table, throttle } = this.#options
     const flights = ours.map(({ flight }) => flight)
     if (run.abandoned && flights.every(({ awaited }) => !awaited)) {
@@ -170,7 +242,7 @@ export class Loading {
     }
     const context = new OwnLoadContext(run, flights.length === 1 ? this.#staleOf(flights[0]!) : undefined)
     const start = performance.now()
-    const loaded = await this.#callLoader(ours, run, loader, context)
+    const loaded = await this.#callLoader(ours, run, loader, context, endings)
     const loadTime = performance.now() - start
 
     const tagged = await this.#extended(snapshot, context, settings)
@@ -194,7 +266,7 @@ export class Loading {
       // ttl(0) keeps nothing, and not that there is none either.
       const rules = one.missing === true && context.ownTtl !== 0 ? missingSettings(settings) : { ...settings, ttl: context.ownTtl ?? settings.ttl }
       if (own === undefined || rules.ttl === 0 || tagged === undefined) {
-        if (tagged !== undefined) endings.set(key, 'unkept')
+        if (tagged !== undefined) endings.of.set(key, 'unkept')
         if ((anew || flight.candidate !== undefined) && flight.fence.state === 'intact') outdated.push(key)
         return
       }
@@ -211,13 +283,12 @@ export class Loading {
     }
   }
 
-  async #keep (keepables: readonly Keepable[], endings: Map<string, Ending>): Promise<void> {
-    for (const key of await this.#tiers.keep(keepables)) endings.set(key, 'kept')
+  async #keep (keepables: readonly Keepable[], endings: Endings): Promise<void> {
+    for (const key of await this.#tiers.keep(keepables)) endings.of.set(key, 'kept')
   }
 
-  async #callLoader (ours: readonly Ours[], run: LoadRun, loader: Loader, context: LoadContext): Promise<readonly Loaded[]> {
+  async #callLoader (ours: readonly Ours[], run: LoadRun, loader: Loader, context: LoadContext, endings: Endings): Promise<readonly Loaded[]> {
     const keys = ours.map(({ flight }) => flight.key)
-    run.narrow(keys)
     this.counts.loads++
     const start = performance.now()
     const tell = (outcome: { error?: unknown }): void => {
@@ -229,11 +300,11 @@ export class Loading {
         flight.offerLast()
         this.#tiers.fences.late(flight.fence)
       }
-      this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, isReleased: false, ending: 'failed' })))
+      this.#pass(ours, endings)
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
     }, this.#options.longestLoad).unref()
     try {
-      const loaded = await run.run(() => inSpan('cache load', () => loader(keys, context)))
+      const loaded = await run.run(() => inSpan('cache load', () => loader(keys, context)), keys)
       tell({})
       return loaded
     } catch (error) {

@@ -19,6 +19,9 @@ export interface LoadsOptions extends Omit<LoadingOptions, 'flights' | 'throttle
   maxWaiters: number
 }
 
+/** Milliseconds for which a load is joined by those who may not have heard of a delete since it began. */
+const UNHEARD = 100
+
 /** A value that is still given out, and should be loaded anew. */
 interface Due {
   readonly key: string
@@ -38,18 +41,22 @@ export class Loads implements FlightRules {
     this.#options = options
     this.#tiers = options.tiers
     this.#throttle = new Throttle(options.now)
-    this.#loading = new Loading({ ...options, flights: this.#flights, throttle: this.#throttle, find: (flight, departure) => this.#find([flight], departure) })
+    this.#loading = new Loading({ ...options, flights: this.#flights, throttle: this.#throttle, find: (flights, departure) => this.#find(flights, departure) })
   }
 
   get counts (): LoadCounts {
     return { ...this.#counts, ...this.#loading.counts }
   }
 
-  /** Who asks from now on shares nothing that began before. */
-  forget (outdated: Outdated): void {
-    if (outdated === 'everything') this.#flights.forgetAll()
-    else if ('key' in outdated) this.#flights.forget(outdated.key)
-    else this.#flights.forgetWhere(({ tags }) => tags.some((tag) => outdated.tags.has(tag)))
+  /** Who asks from now on shares nothing that began before. @returns the keys of what is not shared any more */
+  forget (outdated: Exclude<Outdated, 'everything'>): string[] {
+    if ('tags' in outdated) return this.#flights.forgetWhere(({ tags }) => tags.some((tag) => outdated.tags.has(tag)))
+    this.#flights.forget(outdated.key)
+    return [outdated.key]
+  }
+
+  forgetAll (): void {
+    this.#flights.forgetAll()
   }
 
   async ask (key: string, settings: Settings, loader: Loader): Promise<Entry> {
@@ -167,7 +174,9 @@ export class Loads implements FlightRules {
 
   #join (key: string): Flight | undefined {
     const flight = this.#flights.get(key)
-    if (flight !== undefined) this.#counts.shared++
+    // Deletes that are not heard do not end it. Who begins anew sees them in Redis, and there waits for the same load.
+    if (flight === undefined || (this.#tiers.isDeaf && performance.now() - flight.since > UNHEARD)) return undefined
+    this.#counts.shared++
     return flight
   }
 
@@ -236,7 +245,7 @@ export class Loads implements FlightRules {
   }
 
   /** @returns whether the flight has landed, with what Redis has; adds it to `due` where that should be renewed */
-  #landOn ({ kept }: Found, flight: Flight, settings: Settings, now: number, due: Due[]): boolean {
+  #landOn ({ kept, state }: Found, flight: Flight, settings: Settings, now: number, due: Due[]): boolean {
     const { key, newerThan } = flight
     if (kept !== undefined && kept.freshUntil > Math.max(now, newerThan ?? -Infinity) && !this.#tiers.tags.voids(kept)) {
       this.#tiers.counts.redisHits++
@@ -245,6 +254,7 @@ export class Loads implements FlightRules {
       return true
     }
     if (kept !== undefined) flight.offer(kept)
+    else if (state?.opened.kind === 'tombstone') flight.withdraw()
     const { candidate } = flight
     if (newerThan !== undefined || candidate === undefined || !this.#throttle.pausing(key)) return false
     if (!flight.accepts(candidate, Math.max(settings.stale, settings.staleOnError))) return false

@@ -27,8 +27,12 @@ export class SingleFlight<Flight extends Keyed> {
     this.#flights.delete(key)
   }
 
-  forgetWhere (outdated: (flight: Flight) => boolean): void {
-    for (const flight of this.#flights.values()) if (outdated(flight)) this.#flights.delete(flight.key)
+  /** @returns the keys of those */
+  forgetWhere (outdated: (flight: Flight) => boolean): string[] {
+    const forgotten: string[] = []
+    for (const flight of this.#flights.values()) if (outdated(flight)) forgotten.push(flight.key)
+    for (const key of forgotten) this.#flights.delete(key)
+    return forgotten
   }
 
   forgetAll (): void {

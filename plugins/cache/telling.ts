@@ -72,7 +72,7 @@ export class Telling {
 
   /** Where a write that came first has not told Redis of something newer. @returns whether Redis has heard it */
   async deleteUntold (key: string): Promise<boolean> {
-    return await this.#writes.run(key, async () => !this.#keys.has(key) || await this.#tell([key], this.#keys, this.#toldKeys, async (redis) => { await redis.delete(key) }))
+    return await this.#writes.run(key, async () => !this.#keys.has(key) || await this.#tellKey(key, async (redis) => { await redis.delete(key) }))
   }
 
   /** @returns the stamp by which to write in the place of what is deleted; none where Redis could not be told */
@@ -98,9 +98,14 @@ export class Telling {
     return told
   }
 
+  /** Redis will be told of a delete, as soon as it can be. */
+  owe (key: string): void {
+    this.#keys.add([key])
+  }
+
   /** As `write`, whatever stands there. One that waits is left out where another has come after it. */
   async overwrite (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
-    return await this.#writes.run(key, () => this.#tell([key], this.#keys, this.#toldKeys, write), true)
+    return await this.#inOrder(key, write, true)
   }
 
   /**
@@ -110,7 +115,23 @@ export class Telling {
    * @returns whether Redis has heard it
    */
   async write (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
-    return await this.#writes.run(key, () => this.#tell([key], this.#keys, this.#toldKeys, write))
+    return await this.#inOrder(key, write, false)
+  }
+
+  async #inOrder (key: string, write: (redis: RedisTier) => Promise<void>, overwrites: boolean): Promise<boolean> {
+    let hasWaited = false
+    const written = this.#writes.run(key, async () => {
+      if (!hasWaited || !this.#keys.has(key)) return await this.#tellKey(key, write)
+      // It has waited for one that Redis did not answer: nobody is to wait for the same Redis twice.
+      this.owe(key)
+      return false
+    }, overwrites)
+    hasWaited = true
+    return await written
+  }
+
+  async #tellKey (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {
+    return await this.#tell([key], this.#keys, this.#toldKeys, write)
   }
 
   async #tell (names: readonly string[], untold: Untold, told: Recent, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {

@@ -85,6 +85,11 @@ export class Tiers {
     return this.#coherence?.listening === true
   }
 
+  /** Whether Redis answers, and what the other processes tell through it is not heard. */
+  get isDeaf (): boolean {
+    return this.#coherence?.listening === false && this.#options.redis?.available === true
+  }
+
   get stats (): Pick<CacheStats, 'memoryHits' | 'redisHits' | 'redisErrors' | 'unreadable' | 'entries' | 'bytes'> {
     return { ...this.counts, unreadable: this.#finding.unreadable, entries: this.#memory?.size ?? 0, bytes: this.#memory?.bytes ?? 0 }
   }
@@ -109,8 +114,7 @@ export class Tiers {
     const kept = this.#memory?.get(key, now) as Kept | undefined
     if (kept === undefined || this.tags.voids(kept)) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
-    if (this.#coherence?.listening === false && this.#options.redis?.available === true) return undefined
-    return kept
+    return this.isDeaf ? undefined : kept
   }
 
   /** What Redis has, fresh or stale; kept in memory too. See `Finding`. */
@@ -199,10 +203,10 @@ export class Tiers {
       const tooLong = setTimeout(() => { this.fences.late(fence) }, this.#options.longestLoad).unref()
       const saved = await save().catch(async (error: unknown) => {
         // It may have come to the source all the same.
-        await this.delete(key)
+        await this.#deleteAfter(key, stamp)
         throw error
       }).finally(() => { clearTimeout(tooLong) })
-      if (fence.state !== 'intact' || saved === undefined) return await this.delete(key)
+      if (fence.state !== 'intact' || saved === undefined) return await this.#deleteAfter(key, stamp)
       this.#forgetReads(key)
       const { own: { entry, bytes }, freshUntil, keptUntil } = saved
       const held = { value: entry, freshUntil, keptUntil, loadTime: 0, tags: snapshot.tags }
@@ -211,8 +215,16 @@ export class Tiers {
         return { shared: false }
       }
       const keepable = { fence, stamp, held, bytes, began, snapshot }
-      return this.#mayGoToRedis(keepable) ? await this.#replace(keepable) : await this.delete(key)
+      return this.#mayGoToRedis(keepable) ? await this.#replace(keepable) : await this.#deleteAfter(key, stamp)
     })
+  }
+
+  /** @param stamp of the delete before it; where Redis could not be told of that, it is told in the background: nobody waits twice */
+  async #deleteAfter (key: string, stamp: Buffer | undefined): Promise<WriteResult> {
+    if (stamp !== undefined || this.#options.redis === undefined) return await this.delete(key)
+    this.forget(key)
+    this.#telling.owe(key)
+    return { shared: false }
   }
 
   async delete (key: string): Promise<WriteResult> {

@@ -1,27 +1,43 @@
 import { LRUCache } from 'lru-cache'
+import { isReply } from '../shared/redis-commands.js'
 import type { Lease, LeaseRequest, RedisLeases } from '../shared/redis-leases.js'
+import type { TagGeneration } from '../shared/tier.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import type { Messages } from './messages.js'
 
 /** How a load ended: its value is in Redis, it threw, or it gave what is not to be kept there. */
 export type Ending = 'kept' | 'failed' | 'unkept'
 
+/** What the wait for another's load ended with: how that ended, or that it is to be looked at again. */
+export type Heard = Ending | 'unknown'
+
 export type Turn =
   /** To be loaded by us; without a lease where Redis cannot say whose turn it is, or where taking turns is of no use. */
   | { readonly kind: 'ours', readonly lease: Lease | undefined }
-  /** Another process is loading it. Resolves when it has ended, or is to be asked about again. */
-  | { readonly kind: 'theirs', readonly ended: Promise<Ending> }
+  /** Another process is loading it, or another load of this one. */
+  | Theirs
   /** Redis has something else for it since it was read. */
   | { readonly kind: 'changed' }
   /** Redis did not say. To be loaded by us, and not to be written there: that would only take another command's time. */
   | { readonly kind: 'unanswered' }
 
+/** One of `wait` and `leave` is to be called, once. */
+export interface Theirs {
+  readonly kind: 'theirs'
+  /** Whether it is this process that has the lease. */
+  readonly isOwn: boolean
+  /** Milliseconds until the lease ends, unless it is renewed. */
+  readonly left: number
+  /** Resolves when the load has ended, or is to be looked at again. Never rejects. */
+  readonly wait: () => Promise<Heard>
+  /** It is not waited for. */
+  readonly leave: () => void
+}
+
 /** Of a load of ours. */
 export interface Ended {
   readonly key: string
   readonly lease: Lease | undefined
-  /** Whether the lease has ended, with the write of the value. */
-  readonly isReleased: boolean
   readonly ending: Ending
 }
 
@@ -47,10 +63,12 @@ const MARGIN = 50
 /** Whose turn it is to load a key: of all processes one at a time, and of those that die for the length of a lease. */
 export class Turns {
   readonly #options: TurnsOptions
-  readonly #waiting = new Map<string, Set<(ending: Ending) => void>>()
+  readonly #waiting = new Map<string, Set<(heard: Heard) => void>>()
   readonly #unkept = new LRUCache<string, true>({ ...UNKEPT, perf: performance })
   /** Until when, monotonic milliseconds, another process has the lease, as far as is known. */
   readonly #theirs = new LRUCache<string, number>({ max: UNKEPT.max })
+  /** Leases of ours that have not ended, by the key that they are for. */
+  readonly #own = new Map<string, Lease>()
 
   constructor (options: TurnsOptions) {
     this.#options = options
@@ -60,9 +78,9 @@ export class Turns {
    * Never rejects.
    *
    * @param wanted each with the stamp of what Redis had when it was read; none where Redis did not answer
-   * @param mark of what they are to be loaded from: whoever is loading them from something older is not waited for
+   * @param basis what they are to be loaded from: whoever is loading them from something older is not waited for
    */
-  async take (wanted: ReadonlyArray<{ readonly key: string, readonly stamp: Buffer | undefined }>, mark: string): Promise<Turn[]> {
+  async take (wanted: ReadonlyArray<{ readonly key: string, readonly stamp: Buffer | undefined }>, basis: readonly TagGeneration[]): Promise<Turn[]> {
     const { leases, keysOf, onRedisError } = this.#options
     const turns: Turn[] = wanted.map(() => ALONE)
     const asked: Array<{ place: number, ear: Ear, request: LeaseRequest }> = []
@@ -70,34 +88,39 @@ export class Turns {
       if (stamp === undefined || this.#unkept.has(key)) return
       const { value, lease } = keysOf(key)
       // Before it is asked for: the other's end may be told before we have read that it is the other's.
-      asked.push({ place, ear: this.#listen(key), request: { key: lease, guarded: value, stamp, mark } })
+      asked.push({ place, ear: this.#listen(key), request: { key: lease, guarded: value, stamp } })
     })
     if (asked.length === 0 || !leases.available) {
       for (const { ear } of asked) ear.stop()
       return turns
     }
-    const answers = await leases.take(asked.map(({ request }) => request))
-    const errors = new Set<unknown>()
+    const answers = await leases.take(asked.map(({ request }) => request), basis)
+    const unanswered = new Map<unknown, Ended[]>()
     asked.forEach(({ place, ear }, index) => {
       const answer = answers[index]!
+      const { key } = wanted[place]!
       if (answer.kind !== 'held') ear.stop()
       switch (answer.kind) {
         case 'own':
           turns[place] = { kind: 'ours', lease: answer.lease }
+          this.#own.set(key, answer.lease)
           break
         case 'held':
-          turns[place] = { kind: 'theirs', ended: this.#ended(ear, answer.left) }
-          this.#theirs.set(wanted[place]!.key, performance.now() + answer.left)
+          turns[place] = this.#theirTurn(key, ear, answer.left)
           break
         case 'changed':
           turns[place] = answer
           break
         case 'unanswered':
           turns[place] = UNANSWERED
-          errors.add(answer.error)
+          unanswered.set(answer.error, [...unanswered.get(answer.error) ?? [], { key, lease: answer.lease, ending: 'failed' }])
       }
     })
-    errors.forEach(onRedisError)
+    for (const [error, lost] of unanswered) {
+      onRedisError(error)
+      // Given all the same, they would have others wait for nobody.
+      if (!isReply(error)) void this.#release(lost)
+    }
     return turns
   }
 
@@ -120,16 +143,18 @@ export class Turns {
 
   /** The next one may load it, if it still has to: in another process, or in this one, where it came after something newer. */
   pass (ended: readonly Ended[]): void {
-    const { leases, messages, onRedisError } = this.#options
-    const held = new Map<Lease, Ended>()
-    for (const one of ended) if (one.lease !== undefined && !one.isReleased) held.set(one.lease, one)
-    const messageFor = (lease: Lease): string => {
-      const { key, ending } = held.get(lease)!
-      return messages.ofEnding(key, ending)
-    }
-    const released = held.size === 0 ? Promise.resolve() : leases.release([...held.keys()], messageFor).catch(onRedisError)
+    for (const { key, lease } of ended) if (lease !== undefined && this.#own.get(key) === lease) this.#own.delete(key)
+    // That of a value that was kept has ended with the write.
+    const released = this.#release(ended.filter(({ ending }) => ending !== 'kept'))
     // One does not hear oneself.
     void released.then(() => { for (const { key, ending } of ended) this.hear(key, ending) })
+  }
+
+  /** The others need not wait for the loads that are under way. */
+  close (): void {
+    void this.#release([...this.#own].map(([key, lease]) => ({ key, lease, ending: 'failed' })))
+    this.#own.clear()
+    this.lookAgain()
   }
 
   /** Whether another process is loading the key, as far as is known without asking. */
@@ -142,38 +167,63 @@ export class Turns {
     return this.#options.messages.ofEnding(key, 'kept')
   }
 
-  /** Another process says so; or there is something newer, so that its load is not worth waiting for. */
-  hear (key: string, ending: Ending): void {
-    if (ending === 'unkept') this.#unkept.set(key, true)
+  /** How a load has ended, here or as another process says; or that it is not worth waiting for any more. */
+  hear (key: string, heard: Heard): void {
+    if (heard === 'unkept') this.#unkept.set(key, true)
+    if (heard === 'kept') this.#unkept.delete(key)
     this.#theirs.delete(key)
-    for (const tell of this.#waiting.get(key) ?? []) tell(ending)
+    for (const tell of this.#waiting.get(key) ?? []) tell(heard)
   }
 
-  /** The loads of others are not worth waiting for, or their ends may have been missed, or Redis has failed: all look again. */
-  hearAll (): void {
-    for (const key of this.#waiting.keys()) this.hear(key, 'failed')
+  /** The loads of others are not worth waiting for, or their ends may have been missed, or Redis has failed. */
+  lookAgain (): void {
+    for (const key of this.#waiting.keys()) this.hear(key, 'unknown')
+  }
+
+  async #release (ended: readonly Ended[]): Promise<void> {
+    const { leases, messages, onRedisError } = this.#options
+    const held = new Map<Lease, Ended>()
+    for (const one of ended) if (one.lease !== undefined) held.set(one.lease, one)
+    if (held.size === 0) return
+    await leases.release([...held.keys()], (lease) => {
+      const { key, ending } = held.get(lease)!
+      return messages.ofEnding(key, ending)
+    }).catch(onRedisError)
+  }
+
+  #theirTurn (key: string, ear: Ear, left: number): Theirs {
+    const until = performance.now() + left
+    if (ear.heard === undefined) this.#theirs.set(key, until)
+    return { kind: 'theirs', isOwn: this.#own.has(key), left, wait: () => this.#ended(ear, until), leave: ear.stop }
   }
 
   #listen (key: string): Ear {
-    const { promise, resolve } = withResolvers<Ending>()
+    const { promise, resolve } = withResolvers<Heard>()
     const others = this.#waiting.get(key) ?? new Set()
-    this.#waiting.set(key, others.add(resolve))
-    return {
-      heard: promise,
+    const tell = (heard: Heard): void => {
+      ear.heard ??= heard
+      resolve(heard)
+    }
+    const ear: Ear = {
+      heard: undefined,
+      hears: promise,
       stop: () => {
-        others.delete(resolve)
+        others.delete(tell)
         if (others.size === 0 && this.#waiting.get(key) === others) this.#waiting.delete(key)
       }
     }
+    this.#waiting.set(key, others.add(tell))
+    return ear
   }
 
-  async #ended ({ heard, stop }: Ear, left: number): Promise<Ending> {
+  async #ended ({ hears, stop }: Ear, until: number): Promise<Heard> {
     let timer: NodeJS.Timeout | undefined
-    const over = new Promise<Ending>((resolve) => {
-      timer = setTimeout(() => { resolve('failed') }, this.#options.hears() ? left + MARGIN : Math.min(left, DEAF))
+    const over = new Promise<Heard>((resolve) => {
+      const left = Math.max(0, until - performance.now())
+      timer = setTimeout(() => { resolve('unknown') }, this.#options.hears() ? left + MARGIN : Math.min(left, DEAF)).unref()
     })
     try {
-      return await Promise.race([heard, over])
+      return await Promise.race([hears, over])
     } finally {
       clearTimeout(timer)
       stop()
@@ -182,7 +232,9 @@ export class Turns {
 }
 
 interface Ear {
-  readonly heard: Promise<Ending>
+  /** What it has heard first. */
+  heard: Heard | undefined
+  readonly hears: Promise<Heard>
   readonly stop: () => void
 }
 

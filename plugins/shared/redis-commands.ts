@@ -1,6 +1,6 @@
 import { Deadlines } from './deadline.js'
 import { isReady, type PipelinedCommands, type RedisClient, type RedisPipeline } from './redis-client.js'
-import { RedisServers, type Server } from './redis-servers.js'
+import { RedisServers, type Group, type Server } from './redis-servers.js'
 
 export interface RedisCommandsOptions {
   client: RedisClient
@@ -66,6 +66,11 @@ export class RedisCommands {
   /** Whether the keys of one command must share a slot. */
   get isCluster (): boolean {
     return this.#client.isCluster === true
+  }
+
+  /** Keys that the same servers answer for. */
+  groupsOf (keys: readonly string[]): Group[] {
+    return this.#servers.groupsOf(keys)
   }
 
   /** Another server answers for some of the data, and has a clock of its own. */
@@ -201,7 +206,7 @@ function isOfSeveralNodes (error: unknown): boolean {
   return error instanceof Error && error.message.includes('same slots allocation group')
 }
 
-function asError (reason: unknown): Error {
+export function asError (reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { STAMP_BYTES } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands, type Write } from './redis-commands.js'
+import type { TagGeneration } from './tier.js'
 
 export interface RedisLeasesOptions {
   commands: RedisCommands
@@ -24,8 +25,6 @@ export interface LeaseRequest {
   /** The key in Redis whose state must still be the one of the stamp: what the lease is for may have been done since. */
   readonly guarded: string
   readonly stamp: Buffer
-  /** Of what the work is based on: a lease with another mark is taken over, since its holder works on what is outdated. */
-  readonly mark: string
 }
 
 export type LeaseAnswer =
@@ -34,22 +33,31 @@ export type LeaseAnswer =
   | { readonly kind: 'held', readonly left: number }
   /** The guarded key has been written since the stamp. */
   | { readonly kind: 'changed' }
-  /** Redis did not say. */
-  | { readonly kind: 'unanswered', readonly error: unknown }
+  /** Redis did not say; it may have given the lease all the same, which then is to be released. */
+  | { readonly kind: 'unanswered', readonly error: unknown, readonly lease: Lease }
 
 // Not -1, which is LATE: a list of one number is equal to it.
 const CHANGED = -2
 const OWN = 0
 
+// A client that has lost the connection sends a script again: the token tells that the lease is its own already.
 const TAKE = `${UNLESS_LATE}
-  local answers = {}
+  local answers, tags = {}, tonumber(ARGV[3])
   for i = 1, #KEYS / 2 do
     local lease, guarded = KEYS[2 * i - 1], KEYS[2 * i]
-    local stamp, mark = ARGV[2 * i + 1], ARGV[2 * i + 2]
-    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= stamp then
+    local holder = redis.call('HGET', lease, 'token')
+    local outdated = false
+    for tag = 4, 2 + 2 * tags, 2 do
+      local generation = redis.call('HGET', lease, ARGV[tag])
+      if generation and generation ~= ARGV[tag + 1] then outdated = true end
+    end
+    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= ARGV[3 + 2 * tags + i] then
       answers[i] = ${CHANGED}
-    elseif redis.call('HGET', lease, 'mark') ~= mark then
-      redis.call('HSET', lease, 'token', ARGV[1], 'mark', mark)
+    elseif holder == ARGV[1] then
+      answers[i] = ${OWN}
+    elseif not holder or outdated then
+      redis.call('DEL', lease)
+      redis.call('HSET', lease, 'token', ARGV[1], unpack(ARGV, 4, 3 + 2 * tags))
       redis.call('PEXPIRE', lease, ARGV[2])
       answers[i] = ${OWN}
     else
@@ -88,7 +96,8 @@ export class RedisLeases {
   readonly #options: RedisLeasesOptions
 
   constructor (options: RedisLeasesOptions) {
-    this.#options = options
+    // Redis counts whole milliseconds.
+    this.#options = { ...options, duration: Math.ceil(options.duration) }
   }
 
   /** Milliseconds that a lease lasts unless it is renewed. */
@@ -101,15 +110,21 @@ export class RedisLeases {
     return this.#options.commands.available
   }
 
-  /** Takes those that nobody has. Never rejects. @returns in the order asked */
-  async take (requests: readonly LeaseRequest[]): Promise<LeaseAnswer[]> {
+  /**
+   * Takes those that nobody has. Never rejects.
+   *
+   * @param basis what the work is based on: from a holder that works on another generation of one of these tags, the lease is
+   *   taken over, since that is an outdated one
+   * @returns in the order asked
+   */
+  async take (requests: readonly LeaseRequest[], basis: readonly TagGeneration[]): Promise<LeaseAnswer[]> {
     const token = randomBytes(12).toString('base64url')
     const answers = await this.#run(TAKE, requests, (some) => ({
       keys: some.flatMap(({ key, guarded }) => [key, guarded]),
-      args: [token, this.#options.duration, ...some.flatMap(({ stamp, mark }) => [stamp, mark])]
+      args: [token, this.#options.duration, basis.length, ...basis.flatMap(({ tag, generation }) => [`tag:${tag}`, generation]), ...some.map(({ stamp }) => stamp)]
     }))
     return answers.flatMap(({ items, result }): LeaseAnswer[] => result.status === 'rejected'
-      ? items.map(() => ({ kind: 'unanswered', error: result.reason }))
+      ? items.map(({ key }) => ({ kind: 'unanswered', error: result.reason, lease: { key, token } }))
       : items.map(({ key }, index) => answerOf(Number((result.value as unknown[])[index]), { key, token })))
   }
 

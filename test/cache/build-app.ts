@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import cache, { type Cache, type CacheOptions, type RedisClient } from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { captureLog } from '../helpers/log-capture.js'
+import type { UsedRedis } from '../helpers/redis.js'
 
 export interface Clock {
   milliseconds: number
@@ -65,6 +66,21 @@ export async function trustsMemory ({ cache }: { cache: Cache }): Promise<void> 
     await cache.get('trusts memory?')
     return cache.stats().memoryHits > before
   })
+}
+
+/** Several apps over one Redis, as in processes of their own, each of which hears the others. */
+export async function buildApps (t: Test, count: number, { url, prefix }: Pick<UsedRedis, 'url' | 'prefix'>, options: CacheOptions = {}): Promise<{ apps: Built[], prefix: string }> {
+  const own = freshPrefix(prefix)
+  const apps: Built[] = []
+  for (let n = 0; n < count; n++) apps.push(await buildApp(t, { redis: await connect(t, url), prefix: own, ...options }))
+  await Promise.all(apps.map(trustsMemory))
+  return { apps, prefix: own }
+}
+
+/** Two of them. */
+export async function buildTwo (t: Test, redis: Pick<UsedRedis, 'url' | 'prefix'>, options?: CacheOptions): Promise<{ a: Built, b: Built, prefix: string }> {
+  const { apps: [a, b], prefix } = await buildApps(t, 2, redis, options)
+  return { a: a!, b: b!, prefix }
 }
 
 /** Resolves when this many caches hear the channel of the prefix: until then, each counts what it read as unsafe to keep. */

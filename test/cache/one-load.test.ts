@@ -3,7 +3,7 @@ import { runApp, type AppProcess } from '../helpers/app-process.js'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
-import { altered, buildApp, connect, freshPrefix, heard, trustsMemory } from './build-app.js'
+import { altered, buildApp, buildTwo, connect, freshPrefix, heard, trustsMemory } from './build-app.js'
 import type { Said, Told } from './fixtures/one-of-many.js'
 
 const redis = await useRedis(t)
@@ -23,15 +23,6 @@ async function said (app: AppProcess, key: string): Promise<Said> {
     return found !== undefined
   })
   return found!
-}
-
-async function two (t: Test, options: Parameters<typeof buildApp>[1] = {}) {
-  const prefix = freshPrefix(redis.prefix)
-  const [a, b] = [
-    await buildApp(t, { redis: await connect(t, redis.url), prefix, ...options }), await buildApp(t, { redis: await connect(t, redis.url), prefix, ...options })
-  ]
-  await Promise.all([trustsMemory(a), trustsMemory(b)])
-  return { a, b, prefix }
 }
 
 t.test('of a thousand concurrent misses in four processes one loads, and all are answered as soon as it has', async (t) => {
@@ -71,7 +62,7 @@ t.test('when the process that loads is killed, another one does after the lease,
 })
 
 t.test('who waits for another process is woken by its message, and does not poll', async (t) => {
-  const { a, b, prefix } = await two(t, { lease: '1m' })
+  const { a, b, prefix } = await buildTwo(t, redis, { lease: '1m' })
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
@@ -96,7 +87,7 @@ t.test('who waits for another process is woken by its message, and does not poll
 })
 
 t.test('a load that throws fails its own callers only: the next process tries for itself', async (t) => {
-  const { a, b } = await two(t)
+  const { a, b } = await buildTwo(t, redis)
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
@@ -108,7 +99,7 @@ t.test('a load that throws fails its own callers only: the next process tries fo
 })
 
 t.test('values that are not to be kept are loaded side by side, not one after the other', async (t) => {
-  const { a, b } = await two(t)
+  const { a, b } = await buildTwo(t, redis)
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass, { ttl: 0 })
   await held.arrived()
@@ -125,7 +116,7 @@ t.test('values that are not to be kept are loaded side by side, not one after th
 })
 
 t.test('a renewal in the background takes its turn or leaves it: one process loads anew', async (t) => {
-  const { a, b } = await two(t)
+  const { a, b } = await buildTwo(t, redis)
   const options = { ttl: '10s', stale: '1h' } as const
   await a.cache.getOrSet('a', () => 'old', options)
   t.equal(await b.cache.getOrSet('a', () => 'never', options), 'old')
@@ -142,7 +133,7 @@ t.test('a renewal in the background takes its turn or leaves it: one process loa
 })
 
 t.test('who asks after a delete, a set or an invalidation does not wait for a load that began before it, in whichever process', async (t) => {
-  const { a, b } = await two(t)
+  const { a, b } = await buildTwo(t, redis)
   for (const [key, change] of [
     ['deleted', () => b.cache.delete('deleted')],
     ['invalidated', () => b.cache.invalidateTags('tag')],
@@ -181,7 +172,7 @@ t.test('a process that was paused until its lease had ended overwrites nothing',
 })
 
 t.test('with Redis away each process loads for itself, at once', async (t) => {
-  const { a, b } = await two(t, { lease: false })
+  const { a, b } = await buildTwo(t, redis, { lease: false })
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
@@ -193,7 +184,7 @@ t.test('with Redis away each process loads for itself, at once', async (t) => {
 })
 
 t.test('a batch loads what is its turn at once, and waits for the rest', async (t) => {
-  const { a, b } = await two(t)
+  const { a, b } = await buildTwo(t, redis)
   const held = gate<string>()
   const here = a.cache.getOrSet('user:2', held.pass)
   await held.arrived()

@@ -37,8 +37,9 @@ for (const { name, open, hear } of topologies) {
       const leases = new RedisLeases({ commands: new RedisCommands({ client, timeout: 10_000 }), duration, channel })
       const guarded = (key: string): string => `${prefix}:${key}`
       const keyOf = (key: string): string => `${prefix}:lease:{${guarded(key)}}`
-      const ask = (key: string, stamp: Buffer = ABSENT, mark = 'mark') => ({ key: keyOf(key), guarded: guarded(key), stamp, mark })
-      const take = async (key: string, stamp?: Buffer, mark?: string): Promise<LeaseAnswer> => (await leases.take([ask(key, stamp, mark)]))[0]!
+      const ask = (key: string, stamp: Buffer = ABSENT) => ({ key: keyOf(key), guarded: guarded(key), stamp })
+      const take = async (key: string, stamp?: Buffer, basis: Record<string, string> = {}): Promise<LeaseAnswer> =>
+        (await leases.take([ask(key, stamp)], Object.entries(basis).map(([tag, generation]) => ({ tag, generation }))))[0]!
       return { leases, channel, guarded, keyOf, ask, take }
     }
 
@@ -98,23 +99,32 @@ for (const { name, open, hear } of topologies) {
       t.equal((await take('a', stampOf(tombstone))).kind, 'own')
     })
 
-    t.test('who works on something newer takes over from who works on something older', async (t) => {
+    t.test('who works on another generation of a tag takes over; other tags, or in another order, do not matter', async (t) => {
       const { leases, take } = build()
-      const older = own(await take('a', ABSENT, 'older'))
-      t.equal((await take('a', ABSENT, 'older')).kind, 'held')
-      own(await take('a', ABSENT, 'newer'))
+      const older = own(await take('a', ABSENT, { x: 'old', y: 'y' }))
+      for (const basis of [{ x: 'old', y: 'y' }, { y: 'y', x: 'old' }, { x: 'old' }, { z: 'z' }, {}]) t.equal((await take('a', ABSENT, basis)).kind, 'held')
+      own(await take('a', ABSENT, { z: 'z', x: 'new' }))
       await leases.release([older], () => 'nothing')
-      t.equal((await take('a', ABSENT, 'newer')).kind, 'held')
+      for (const basis of [{ x: 'new' }, { y: 'any' }]) t.equal((await take('a', ABSENT, basis)).kind, 'held')
+      own(await take('a', ABSENT, { z: 'newer' }))
+    })
+
+    t.test('a lease of a fraction of a millisecond more is one that ends', async (t) => {
+      const { leases, take, keyOf } = build(1_000.5)
+      const lease = own(await take('a'))
+      t.ok(await client.pttl(keyOf('a')) > 0)
+      await leases.renew([lease])
+      t.ok(await client.pttl(keyOf('a')) > 0)
     })
 
     t.test('several are asked for at once, each answered for itself, in the order asked', async (t) => {
       const { leases, ask, take } = build()
       await take('b')
-      const kinds = (await leases.take(['a', 'b', 'c'].map((key) => ask(key)))).map(({ kind }) => kind)
+      const kinds = (await leases.take(['a', 'b', 'c'].map((key) => ask(key)), [])).map(({ kind }) => kind)
       t.strictSame(kinds, ['own', 'held', 'own'])
       const many = Array.from({ length: 450 }, (_, n) => ask(`many ${n}`))
-      t.ok((await leases.take(many)).every(({ kind }) => kind === 'own'))
-      t.ok((await leases.take(many)).every(({ kind }) => kind === 'held'))
+      t.ok((await leases.take(many, [])).every(({ kind }) => kind === 'own'))
+      t.ok((await leases.take(many, [])).every(({ kind }) => kind === 'held'))
     })
   })
 }
