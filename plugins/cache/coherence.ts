@@ -1,18 +1,22 @@
-import { isConnected, type RedisClient, type RedisSubscriber } from '../shared/redis-client.js'
+import { isConnected, type RedisClient } from '../shared/redis-client.js'
 import { Hearing, PATIENCE } from './hearing.js'
 import type { Messages, News } from './messages.js'
+import { Subscription } from './subscription.js'
 
 /** Milliseconds between two signs of life: of this process for the others, and of its subscription for itself. */
 const BEAT = 250
 
-/** Milliseconds without hearing one's own beat after which, with the next, the subscription is not trusted: within a second. */
-const DEAF = 600
+/** Milliseconds by which what is heard may be late: then, with the next beat, the subscription is not trusted, within a second. */
+const LATEST = 600
 
 /** Milliseconds after which a subscription that is heard nothing of is made anew. */
 const DEAD = 2_000
 
-/** Signs of life that Redis may leave unanswered: to one that hangs no more are sent, but one of the nodes of a Cluster is not all of it. */
+/** Signs of life that a server may leave unanswered: to one that hangs no more are sent. */
 const MOST_UNSAID = 40
+
+/** Milliseconds after which an answer is not to be expected: clients can drop a command without a word. */
+const UNANSWERED = 10_000
 
 export interface CoherenceOptions {
   client: RedisClient
@@ -28,80 +32,92 @@ export interface CoherenceOptions {
   onDeaf: (error: unknown) => void
 }
 
+type Publisher = Pick<RedisClient, 'status' | 'publish'>
+
 /**
- * Hears, over a connection of its own, what other processes wrote, deleted or invalidated; and knows when it may not have:
- * by the numbers of their messages, and by its own beats, that it hears as long as the whole way through Redis is sound.
+ * Hears what other processes wrote, deleted or invalidated; and knows when it may not have: by the numbers of their messages,
+ * and by its own beats, that it hears in time as long as the whole way through Redis is sound.
  */
 export class Coherence {
   readonly #options: CoherenceOptions
-  readonly #subscriber: RedisSubscriber
+  readonly #subscription: Subscription
   readonly #hearing = new Hearing()
   readonly #heart: NodeJS.Timeout
+  readonly #unsaid = new WeakMap<Publisher, { count: number, since: number }>()
   #late: NodeJS.Timeout | undefined
   #listening = false
-  /** Monotonic, milliseconds. */
+  /** The event loop was blocked: what has come meanwhile is not read yet. */
+  #behind = false
+  #closed = false
+  /** When the latest of one's own beats that was heard was said. Monotonic, milliseconds. */
   #heardOneself = -Infinity
   #renewed = performance.now()
-  #unsaid = 0
 
   constructor (options: CoherenceOptions) {
     this.#options = options
-    const subscriber = duplicateOf(options.client)
-    this.#subscriber = subscriber
-    // The client reconnects by itself; without a listener it would print every failed attempt.
-    subscriber.on('error', () => {})
-    subscriber.on('close', () => { this.#stopListening() })
-    subscriber.on('message', (_channel: string, message: string) => { this.#receive(message) })
-    subscriber.on('ready', () => { void this.#subscribe() })
-    if (subscriber.status === 'ready') void this.#subscribe()
-    if (subscriber.status === 'wait') subscriber.connect().catch(() => {})
-    // After the event loop was blocked, what was said meanwhile lies in the socket: it is read before the next immediate.
-    this.#heart = setInterval(() => { setImmediate(() => { this.#beat() }) }, BEAT).unref()
+    const { client, channel, messages, onDeaf } = options
+    this.#subscription = new Subscription({
+      client,
+      channel,
+      onOpen: () => { this.#say(messages.ofBeat()) },
+      onMessage: (text) => { this.#receive(text) },
+      onClose: () => { this.#stopListening() },
+      onRefused: onDeaf
+    })
+    this.#heart = setInterval(() => {
+      this.#behind = performance.now() - this.#heardOneself > LATEST
+      // After the event loop was blocked, what was said meanwhile lies in the socket: it is read before the next immediate.
+      setImmediate(() => { this.#beat() })
+    }, BEAT).unref()
   }
 
   /** Whether every message since the last gap has been heard. */
   get listening (): boolean {
-    return this.#listening
+    return this.#listening && !this.#behind
   }
 
   /** Ends at once, whether Redis answers or not. */
   close (): void {
     if (this.#listening) this.#say(this.#options.messages.ofLeave())
+    this.#closed = true
     this.#listening = false
     clearInterval(this.#heart)
     clearTimeout(this.#late)
-    this.#subscriber.disconnect()
-  }
-
-  async #subscribe (): Promise<void> {
-    const { channel, onDeaf } = this.#options
-    try {
-      await this.#subscriber.subscribe(channel)
-    } catch (error) {
-      // Where the connection broke again, `ready` comes once more.
-      if (this.#subscriber.status === 'ready') onDeaf(error)
-      return
-    }
-    this.#say(this.#options.messages.ofBeat())
+    this.#subscription.close()
   }
 
   #beat (): void {
+    if (this.#closed) return
     const now = performance.now()
-    if (now - this.#heardOneself > DEAF) this.#stopListening()
-    if (!this.#listening && now - Math.max(this.#heardOneself, this.#renewed) > DEAD && this.#subscriber.status === 'ready') {
+    this.#behind = false
+    if (now - this.#heardOneself > LATEST) this.#stopListening()
+    if (!this.#listening && now - Math.max(this.#heardOneself, this.#renewed) > DEAD) {
       this.#renewed = now
-      this.#subscriber.disconnect(true)
+      this.#subscription.renew()
     }
     this.#say(this.#options.messages.ofBeat())
     this.#check(now)
   }
 
+  /** In Cluster through each master: one of them that hangs must not look like silence. */
   #say (text: string): void {
-    const { client, channel } = this.#options
-    if (!isConnected(client) || this.#unsaid >= MOST_UNSAID) return
-    this.#unsaid++
+    const { client } = this.#options
+    if (!isConnected(client)) return
+    const publishers: readonly Publisher[] = client.isCluster === true ? client.nodes?.('master') ?? [] : [client]
+    for (const publisher of publishers) this.#sayThrough(publisher, text)
+  }
+
+  #sayThrough (publisher: Publisher, text: string): void {
+    const now = performance.now()
+    const unsaid = this.#unsaid.get(publisher) ?? { count: 0, since: now }
+    if (unsaid.count >= MOST_UNSAID && now - unsaid.since < UNANSWERED) return
+    if (unsaid.count === 0 || unsaid.count >= MOST_UNSAID) this.#unsaid.set(publisher, { count: 1, since: now })
+    else unsaid.count++
     // What could not be said is not heard: that tells.
-    client.publish(channel, text).catch(() => {}).finally(() => { this.#unsaid-- })
+    publisher.publish(this.#options.channel, text).catch(() => {}).finally(() => {
+      const current = this.#unsaid.get(publisher)!
+      if (current.count > 0) current.count--
+    })
   }
 
   #receive (text: string): void {
@@ -109,15 +125,15 @@ export class Coherence {
     const message = this.#options.messages.read(text)
     // Perhaps of a later version of ours, that says what must not be missed.
     if (message === undefined) return this.#options.onGap()
-    const { isOwn, news, origin } = message
+    const { isOwn, news } = message
     if (isOwn) {
-      if (news.kind === 'beat') this.#heardMyself(now)
+      if (news.kind === 'beat') this.#heardMyself(news.said, now)
       return
     }
-    if (news.kind === 'leave') this.#hearing.leave(origin)
-    else if (this.#hearing.hear(message, now)) this.#options.onGap()
+    const missed = news.kind === 'leave' ? this.#hearing.leave(message, now) : this.#hearing.hear(message, now)
+    if (missed) this.#options.onGap()
     this.#options.onNews(news)
-    if (this.#hearing.waits) this.#late ??= setTimeout(() => { setImmediate(() => { this.#lateCheck() }) }, PATIENCE).unref()
+    if (this.#hearing.waits) this.#checkLater()
   }
 
   #stopListening (): void {
@@ -126,27 +142,28 @@ export class Coherence {
     this.#options.onSilence()
   }
 
-  #heardMyself (now: number): void {
-    this.#heardOneself = now
+  #heardMyself (said: number, now: number): void {
+    // One that comes late shows that all else does too.
+    if (now - said > LATEST || this.#closed) return
+    this.#heardOneself = Math.max(this.#heardOneself, said)
     if (this.#listening) return
     this.#hearing.begin(now)
     this.#options.onGap()
     this.#listening = true
   }
 
-  #lateCheck (): void {
-    this.#late = undefined
-    this.#check(performance.now())
-    if (this.#hearing.waits) this.#late = setTimeout(() => { setImmediate(() => { this.#lateCheck() }) }, PATIENCE).unref()
+  #checkLater (): void {
+    this.#late ??= setTimeout(() => {
+      setImmediate(() => {
+        this.#late = undefined
+        if (this.#closed) return
+        this.#check(performance.now())
+        if (this.#hearing.waits) this.#checkLater()
+      })
+    }, PATIENCE).unref()
   }
 
   #check (now: number): void {
     if (this.#hearing.misses(now)) this.#options.onGap()
   }
-}
-
-function duplicateOf (client: RedisClient): RedisSubscriber {
-  if (client.isCluster === true) return client.duplicate()
-  // Subscribing is ours: ioredis' own attempt rejects unheard when the connection ends again before Redis answers.
-  return client.duplicate({ autoResubscribe: false, autoResendUnfulfilledCommands: false, retryStrategy: (attempt: number) => Math.min(50 * attempt, 1_000) })
 }

@@ -7,13 +7,14 @@ const SILENCE = 10_000
 /** Milliseconds within which those who are there already are met. */
 const MEETING = 2_000
 
-/** Of another process: `number` of its messages have been sent, this one included if it is one. */
+/** Of another process. */
 export interface Word {
   readonly origin: string
-  readonly number: number
-  /** Nothing but a sign of life. */
-  readonly isBeat: boolean
-  /** Numbers of messages that may never have been sent, and need not be waited for. */
+  /** Of what must not be missed. */
+  readonly number: number | undefined
+  /** All its messages up to this number have been sent. */
+  readonly announced: number
+  /** Numbers of messages that may never have been sent after all, and need not be waited for. */
   readonly unsent: readonly number[]
 }
 
@@ -44,29 +45,29 @@ export class Hearing {
   }
 
   /** @returns whether messages have been missed for sure */
-  hear ({ origin, number, isBeat, unsent }: Word, now: number): boolean {
-    const speaker = this.#speakers.get(origin)
-    if (speaker === undefined) {
-      this.#speakers.set(origin, { upTo: number, announced: number, beyond: new Set(), missingSince: undefined, lastHeard: now })
-      // Who comes later is met by its first word.
-      return number !== (isBeat ? 0 : 1) && now - this.#since > MEETING
-    }
+  hear (word: Word, now: number): boolean {
+    const { origin, number, announced, unsent } = word
+    const met = this.#speakers.get(origin)
+    const speaker = met ?? { upTo: announced, announced, beyond: new Set<number>(), missingSince: undefined, lastHeard: now }
+    if (met === undefined) this.#speakers.set(origin, speaker)
     speaker.lastHeard = now
-    speaker.announced = Math.max(speaker.announced, number)
-    if (!isBeat) speaker.beyond.add(number)
+    speaker.announced = Math.max(speaker.announced, announced)
+    if (number !== undefined) speaker.beyond.add(number)
     for (const one of unsent) speaker.beyond.add(one)
-    for (const one of speaker.beyond) if (one <= speaker.upTo) speaker.beyond.delete(one)
     const before = speaker.upTo
-    while (speaker.beyond.delete(speaker.upTo + 1)) speaker.upTo++
+    advance(speaker)
     if (speaker.upTo >= speaker.announced) speaker.missingSince = undefined
     // Another one is missing now: it has its own time.
     else if (speaker.missingSince === undefined || speaker.upTo > before) speaker.missingSince = now
-    return false
+    // Who comes later is met by its first word.
+    return met === undefined && now - this.#since > MEETING && announced > unsent.filter((one) => one <= announced).length
   }
 
-  /** One that ends, and has said so. */
-  leave (origin: string): void {
-    this.#speakers.delete(origin)
+  /** One that ends, and has said so. @returns whether messages of it have been missed */
+  leave (word: Word, now: number): boolean {
+    const missed = this.hear(word, now) || this.#speakers.get(word.origin)!.missingSince !== undefined
+    this.#speakers.delete(word.origin)
+    return missed
   }
 
   /** To be asked again and again. @returns whether messages have been missed */
@@ -79,8 +80,8 @@ export class Hearing {
       } else if (speaker.missingSince !== undefined && now - speaker.missingSince >= PATIENCE) {
         // What is heard of them later changes nothing any more.
         speaker.upTo = speaker.announced
-        speaker.beyond.clear()
         speaker.missingSince = undefined
+        advance(speaker)
         missed = true
       }
     }
@@ -92,4 +93,9 @@ export class Hearing {
     for (const { missingSince } of this.#speakers.values()) if (missingSince !== undefined) return true
     return false
   }
+}
+
+function advance (speaker: Speaker): void {
+  for (const one of speaker.beyond) if (one <= speaker.upTo) speaker.beyond.delete(one)
+  while (speaker.beyond.delete(speaker.upTo + 1)) speaker.upTo++
 }

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
 import { boolean, complaint, custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
-import { isRedisClient, replicaOption, type RedisClient } from '../shared/redis-client.js'
+import { isRedisClient, unfitOption, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
 import { RedisMasters } from '../shared/redis-masters.js'
@@ -100,8 +100,8 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     const value = redisKey(prefix, key)
     return { value, lease: redisLeaseKey(prefix, value) }
   }
-  const replicas = client === false ? undefined : replicaOption(client)
-  if (replicas !== undefined) throw new OptionError(complaint('options.redis', 'a client that reads from masters', `one with ${replicas}`))
+  const unfit = client === false ? undefined : unfitOption(client)
+  if (unfit !== undefined) throw new OptionError(complaint('options.redis', 'a client that reads from masters, and in Cluster has no key prefix', `one with ${unfit}`))
   if (strict && client === false) throw new OptionError('options.strict: needs Redis, through which writes are shared')
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
@@ -154,9 +154,13 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     tiered.tiers.follow(coherence)
-    const masters = new RedisMasters(client, () => {
-      commands.serverChanged()
-      tiered.tiers.tellAgain()
+    const masters = new RedisMasters({
+      client,
+      onSame: (at) => { tiered.tiers.confirm(at) },
+      onChange: () => {
+        commands.serverChanged()
+        tiered.tiers.tellAgain()
+      }
     })
     app.addHook('onClose', async () => {
       masters.close()

@@ -20,7 +20,7 @@ export interface LoadsOptions extends Omit<LoadingOptions, 'flights' | 'throttle
 }
 
 /** Milliseconds for which a load is joined by those who may not have heard of a delete since it began. */
-const UNHEARD = 100
+const UNHEARD = 500
 
 /** A value that is still given out, and should be loaded anew. */
 interface Due {

@@ -8,8 +8,8 @@ export type News =
   | { readonly kind: 'key', readonly key: string }
   /** These tags were invalidated. */
   | { readonly kind: 'tags', readonly tags: readonly string[] }
-  /** Nothing but that the sender is there. */
-  | { readonly kind: 'beat' }
+  /** Nothing but that the sender is there; when it was said, milliseconds of the sender's own clock. */
+  | { readonly kind: 'beat', readonly said: number }
   /** The sender ends. */
   | { readonly kind: 'leave' }
   /** A load of the sender has ended, for which others wait. */
@@ -25,13 +25,16 @@ export interface Message extends Word {
 const REPEATED = 2_000
 
 /**
- * What processes tell each other: JSON, because a key may hold any character. A list of who says it, how many messages it
- * has sent, which of these may never have been sent after all, what kind of news it is, and the names in it.
+ * What processes tell each other: JSON, because a key may hold any character. A list of who says it; the message's number, or
+ * 0 for what may be missed; the number up to which all have been sent; which of these may never have been sent after all;
+ * what kind of news it is; and the names in it.
  */
 export class Messages {
   readonly #origin = randomUUID()
   readonly #now: () => number
   #number = 0
+  /** Numbers of messages of which it is not known yet whether they have been sent, in their order. */
+  readonly #open = new Set<number>()
   /** With when that was found out. */
   readonly #unsent = new Map<number, number>()
 
@@ -41,23 +44,23 @@ export class Messages {
   }
 
   ofKey (key: string): Numbered {
-    return this.#numbered('key', key)
+    return this.#numbered(['key', key])
   }
 
   ofTags (tags: readonly string[]): Numbered {
-    return this.#numbered('tags', ...tags)
+    return this.#numbered(['tags', ...tags])
   }
 
   ofBeat (): string {
-    return this.#text('beat')
+    return this.#text(['beat', String(this.#now())])
   }
 
   ofLeave (): string {
-    return this.#text('leave')
+    return this.#text(['leave'])
   }
 
   ofEnding (key: string, ending: Ending): string {
-    return this.#text('ended', key, ending)
+    return this.#text(['ended', key, ending])
   }
 
   /** @returns undefined for what is no message, or one of a version that is not known */
@@ -69,35 +72,46 @@ export class Messages {
       return undefined
     }
     if (!Array.isArray(message)) return undefined
-    const [origin, number, unsent, kind, ...names] = message as unknown[]
-    if (typeof origin !== 'string' || !isNumber(number) || !Array.isArray(unsent) || !unsent.every(isNumber) || !names.every(isText)) return undefined
+    const [origin, number, announced, unsent, kind, ...names] = message as unknown[]
+    if (typeof origin !== 'string' || !isNumber(number) || !isNumber(announced) || !Array.isArray(unsent) || !unsent.every(isNumber) || !names.every(isText)) return undefined
     const news = newsFrom(kind, names)
-    return news === undefined ? undefined : { origin, number, unsent, isBeat: news.kind !== 'key' && news.kind !== 'tags', isOwn: origin === this.#origin, news }
+    return news === undefined ? undefined : { origin, number: number === 0 ? undefined : number, announced, unsent, isOwn: origin === this.#origin, news }
   }
 
-  #numbered (kind: string, ...names: string[]): Numbered {
+  #numbered (said: readonly string[]): Numbered {
     const number = ++this.#number
-    return { text: this.#text(kind, ...names), failed: () => { this.#unsent.set(number, this.#now()) } }
+    this.#open.add(number)
+    return {
+      text: this.#text(said, number),
+      sent: () => { this.#open.delete(number) },
+      failed: () => {
+        this.#open.delete(number)
+        this.#unsent.set(number, this.#now())
+      }
+    }
   }
 
-  #text (...said: string[]): string {
+  #text (said: readonly string[], number = 0): string {
     const now = this.#now()
     for (const [number, since] of this.#unsent) if (now - since > REPEATED) this.#unsent.delete(number)
-    return JSON.stringify([this.#origin, this.#number, [...this.#unsent.keys()], ...said])
+    const [firstOpen = this.#number + 1] = this.#open
+    return JSON.stringify([this.#origin, number, firstOpen - 1, [...this.#unsent.keys()], ...said])
   }
 }
 
 /** One that must not be missed. */
 export interface Numbered {
   readonly text: string
-  /** To be called where it may not have been sent: it is told again, under another number. */
-  failed (): void
+  /** This or `failed` is to be called: till then, nobody is told that there is such a message. */
+  readonly sent: () => void
+  /** It may not have been sent, and is told again, under another number. */
+  readonly failed: () => void
 }
 
 function newsFrom (kind: unknown, names: readonly string[]): News | undefined {
   const [name, ending] = names
   switch (kind) {
-    case 'beat':
+    case 'beat': return { kind, said: Number(name) }
     case 'leave': return { kind }
     case 'key': return name === undefined ? undefined : { kind, key: name }
     case 'tags': return name === undefined ? undefined : { kind, tags: names }

@@ -1,14 +1,16 @@
-/** Names with when they came last, for a while. */
+/** Names with when they came last, for as long as that may matter. */
 export class Recent {
   readonly #names = new Map<string, number>()
   readonly #lasting: number
   readonly #most: number
   readonly #now: () => number
-  /** Until when some that should be remembered are not: they were too many. */
-  #forgotUntil = -Infinity
+  /** What came before that does not matter. */
+  #floor = -Infinity
+  /** When the last came of those that are not remembered: they were too many. */
+  #forgot = -Infinity
 
   /**
-   * @param lasting milliseconds
+   * @param lasting milliseconds for which a name matters after it is known to have come where it should
    * @param most names at once
    * @param now a monotonic clock, milliseconds
    */
@@ -26,17 +28,23 @@ export class Recent {
       this.#names.set(name, now)
     }
     for (const [name, at] of this.#names) {
-      const isOver = now - at > this.#lasting
-      if (!isOver && this.#names.size <= this.#most) break
+      if (this.#names.size <= this.#most) break
       this.#names.delete(name)
-      if (!isOver) this.#forgotUntil = at + this.#lasting
+      this.#forgot = at
+    }
+  }
+
+  /** At that time all was well with what came till then, but for what came just before. */
+  confirm (at: number): void {
+    this.#floor = Math.max(this.#floor, at - this.#lasting)
+    for (const [name, came] of this.#names) {
+      if (came >= this.#floor) break
+      this.#names.delete(name)
     }
   }
 
   /** @returns undefined when there were too many to remember all of them */
   names (): string[] | undefined {
-    const now = this.#now()
-    if (now <= this.#forgotUntil) return undefined
-    return [...this.#names].filter(([, at]) => now - at <= this.#lasting).map(([name]) => name)
+    return this.#forgot >= this.#floor && this.#forgot !== -Infinity ? undefined : [...this.#names.keys()]
   }
 }

@@ -6,7 +6,7 @@ import { Recent } from './recent.js'
 import type { Tags } from './tags.js'
 import { Untold } from './untold.js'
 
-/** Milliseconds for which is remembered what Redis was told: longer than a replica lags behind. */
+/** Milliseconds by which a replica may lag behind: what was told so shortly before its master was last there may be lost with that. */
 const REMEMBERED = 30_000
 
 /** Names that are remembered at most; of more, everything is told again. */
@@ -45,6 +45,12 @@ export class Telling {
   recovered (): void {
     this.#keys.recovered()
     this.#tags.recovered()
+  }
+
+  /** At that time the server was there that had been told. @param at on the clock of `performance.now` */
+  confirm (at: number): void {
+    this.#toldKeys.confirm(at)
+    this.#toldTags.confirm(at)
   }
 
   /** Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told again. */
@@ -88,6 +94,7 @@ export class Telling {
       const message = this.#options.messages.ofTags(tags)
       try {
         await redis.tags.invalidate(tags, message.text)
+        message.sent()
       } catch (error) {
         message.failed()
         throw error

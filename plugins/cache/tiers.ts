@@ -99,6 +99,11 @@ export class Tiers {
     this.#telling.recovered()
   }
 
+  /** At that time there was the same Redis as before. @param at on the clock of `performance.now` */
+  confirm (at: number): void {
+    this.#telling.confirm(at)
+  }
+
   /** Another server has taken the place of the Redis that was told what this process wrote. */
   tellAgain (): void {
     this.#telling.tellAgain()

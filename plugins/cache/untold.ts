@@ -1,7 +1,7 @@
 /** More than these are not remembered one by one: memory is bounded, and an outage is not. */
 const MOST = 100_000
 
-/** Told at once, when Redis is known to answer again. */
+/** Told at once. */
 const BATCH = 100
 
 /** Milliseconds between two attempts to tell. */
@@ -83,12 +83,11 @@ export class Untold {
     })
   }
 
-  /** One alone at first: where Redis is away still, that is told by one as well as by all. */
   async #tellAll (): Promise<void> {
-    let batch = 1
-    for (let names = [...this.#names.keys()]; names.length > 0; batch = BATCH) {
-      const told = await Promise.all(names.splice(0, batch).map((name) => this.#tellAgain(name)))
-      if (told.includes(false)) return
+    for (let names = [...this.#names.keys()]; names.length > 0;) {
+      const told = await Promise.all(names.splice(0, BATCH).map((name) => this.#tellAgain(name)))
+      // Where some were told, it is one of several nodes that is away.
+      if (!told.includes(true)) return
     }
   }
 }

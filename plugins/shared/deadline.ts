@@ -7,22 +7,6 @@ export class DeadlineError extends Error {
   }
 }
 
-/** Settles as `work` does, or rejects with a DeadlineError after `milliseconds`. What `work` does later is ignored. */
-export async function withDeadline<T> (work: Promise<T>, milliseconds: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
-      setImmediate(() => reject(new DeadlineError(milliseconds)))
-    }, milliseconds)
-  })
-  try {
-    return await Promise.race([work, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 interface Pending {
   /** On the clock of `performance.now`, milliseconds. */
   readonly due: number
@@ -44,7 +28,7 @@ export class Deadlines {
     this.#milliseconds = milliseconds
   }
 
-  /** As `withDeadline`. */
+  /** Settles as `work` does, or rejects with a DeadlineError when the time is over. What `work` does later is ignored. */
   limit<T> (work: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = withResolvers<T>()
     const pending: Pending = {

@@ -24,8 +24,10 @@ export interface RedisClient {
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
+  on? (event: string, listener: () => void): unknown
+  off? (event: string, listener: () => void): unknown
   /** Of a client of Redis Cluster: those of its nodes. */
-  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'info'>>
+  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>>
   /** Of a client of Redis Cluster: of each slot the addresses of the nodes that have it, the master's first. */
   readonly slots?: ReadonlyArray<readonly string[] | undefined>
   /** Of a client of Redis Cluster: sends commands in one piece, all of them to the nodes that have the first one's slot. */
@@ -46,9 +48,16 @@ export function isRedisClient (value: unknown): value is RedisClient {
     typeof client.getBuffer === 'function' && typeof client.mgetBuffer === 'function' && typeof client.eval === 'function' && typeof client.duplicate === 'function'
 }
 
-/** @returns the option by which a client reads from replicas, which can have what was overwritten or deleted long ago */
-export function replicaOption ({ options = {} }: RedisClient): string | undefined {
+/**
+ * @returns the option of a client that makes it unfit: by which it reads from replicas, which can have what was overwritten or
+ *   deleted long ago; or changes keys whose slots in a Cluster are to be known
+ */
+export function unfitOption ({ options = {}, isCluster }: RedisClient): string | undefined {
   const given = options as Record<string, unknown>
+  if (isCluster === true) {
+    const { keyPrefix = (given.redisOptions as Record<string, unknown> | undefined)?.keyPrefix } = given
+    if (typeof keyPrefix === 'string' && keyPrefix !== '') return `keyPrefix ${describe(keyPrefix)}; the cache has a prefix of its own`
+  }
   for (const [name, ofMaster] of [['scaleReads', 'master'], ['role', 'master'], ['readOnly', false]] as const) {
     if (given[name] !== undefined && given[name] !== ofMaster) return `${name} ${describe(given[name])}`
   }

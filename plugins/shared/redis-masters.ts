@@ -1,9 +1,22 @@
 import { isConnected, type RedisClient } from './redis-client.js'
+import { slotOf } from './redis-slot.js'
 
 /** Milliseconds between two looks. */
 const INTERVAL = 1_000
 
-type Master = Pick<RedisClient, 'info'>
+/** Milliseconds for an answer: clients can drop a command without a word. */
+const PATIENCE = 5_000
+
+/** INFO names no key: a Cluster's client would ask any node, and would not learn that another one has a shard now. */
+const INFO_OF_NODE = "return redis.call('INFO', 'replication')"
+
+export interface RedisMastersOptions {
+  client: RedisClient
+  /** All masters were the known ones. @param at on the clock of `performance.now` */
+  onSame: (at: number) => void
+  /** Another server answers for some of the data: what was written since they were last the known ones may be missing, and some of before. */
+  onChange: () => void
+}
 
 /**
  * Notices when another server has become a master. Replication is asynchronous: what a master has acknowledged may not have
@@ -11,55 +24,81 @@ type Master = Pick<RedisClient, 'info'>
  * is promoted (https://redis.io/docs/latest/operate/oss_and_stack/management/replication, "Replication ID explained").
  */
 export class RedisMasters {
-  readonly #client: RedisClient
-  readonly #onChange: () => void
+  readonly #options: RedisMastersOptions
   readonly #timer: NodeJS.Timeout
-  /** Those that have not answered yet: one that hangs is not asked again and again. */
-  readonly #unanswered = new WeakSet<Master>()
-  /** Those of the first look, until they have answered once. */
-  #first: WeakSet<Master> | undefined
-  readonly #known = new Set<string>()
+  readonly #look = (): void => { void this.#lookOnce() }
+  /** Of each master the id of its history; undefined until it has answered. */
+  #known: Map<string, string | undefined> | undefined
+  #looking = false
+  #closed = false
 
-  /** @param onChange another server answers for some of the data: the last that was written before may be missing */
-  constructor (client: RedisClient, onChange: () => void) {
-    this.#client = client
-    this.#onChange = onChange
-    this.#timer = setInterval(() => { this.#look() }, INTERVAL).unref()
+  constructor (options: RedisMastersOptions) {
+    this.#options = options
+    this.#timer = setInterval(this.#look, INTERVAL).unref()
+    options.client.on?.('ready', this.#look)
     this.#look()
   }
 
   close (): void {
+    this.#closed = true
     clearInterval(this.#timer)
-  }
-
-  #look (): void {
-    if (!isConnected(this.#client)) return
-    const masters: readonly Master[] = this.#client.isCluster === true ? this.#client.nodes?.('master') ?? [] : [this.#client]
-    if (masters.length === 0) return
-    this.#first ??= new WeakSet(masters)
-    for (const master of masters) if (!this.#unanswered.has(master)) void this.#ask(master)
+    this.#options.client.off?.('ready', this.#look)
   }
 
   /** Never rejects: what cannot be seen now is seen later. */
-  async #ask (master: Master): Promise<void> {
-    this.#unanswered.add(master)
-    try {
-      const id = replicationId(await master.info('replication'))
-      if (id !== undefined) this.#seen(master, id)
-    } catch {
-    } finally {
-      this.#unanswered.delete(master)
-    }
+  async #lookOnce (): Promise<void> {
+    const { client, onSame, onChange } = this.#options
+    if (this.#looking || this.#closed || !isConnected(client)) return
+    this.#looking = true
+    const began = performance.now()
+    const asked = this.#ask()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined) }, PATIENCE).unref() })
+    const ids = await Promise.all(asked.map(({ report }) => Promise.race([report.then(replicationId, () => undefined), late])))
+    clearTimeout(timer)
+    this.#looking = false
+    if (asked.length === 0 || this.#closed) return
+    if (this.#learn(asked.map(({ master }) => master), ids)) onChange()
+    else if (!ids.includes(undefined)) onSame(began)
   }
 
-  #seen (master: Master, id: string): void {
-    const isFirst = this.#first!.delete(master)
-    if (this.#known.has(id)) return
-    this.#known.add(id)
-    if (!isFirst) this.#onChange()
+  #ask (): Array<{ readonly master: string, readonly report: Promise<unknown> }> {
+    const { client } = this.#options
+    if (client.isCluster !== true) return [{ master: '', report: client.info('replication') }]
+    return [...keysByMaster(client.slots ?? [])].map(([master, key]) => ({ master, report: client.eval(INFO_OF_NODE, 1, key) }))
+  }
+
+  /** @returns whether there is one that was not there, or not with this history, when they were last looked at */
+  #learn (masters: readonly string[], ids: ReadonlyArray<string | undefined>): boolean {
+    const before = this.#known
+    const known = new Map<string, string | undefined>()
+    let changed = false
+    masters.forEach((master, index) => {
+      const id = ids[index]
+      const isNew = before !== undefined && !before.has(master)
+      // A new one is known from when it has answered: till then it is looked at again.
+      if (isNew && id === undefined) return
+      const knownId = before?.get(master)
+      if (isNew || (id !== undefined && knownId !== undefined && id !== knownId)) changed = true
+      known.set(master, id ?? knownId)
+    })
+    this.#known = known
+    return changed
   }
 }
 
-function replicationId (report: string): string | undefined {
-  return /^master_replid:([0-9a-f]{40})/m.exec(report)?.[1]
+/** Of each master a key that it answers for. */
+function keysByMaster (slots: NonNullable<RedisClient['slots']>): Map<string, string> {
+  const masters = new Set(slots.flatMap((nodes) => nodes?.[0] ?? []))
+  const keys = new Map<string, string>()
+  for (let n = 0; keys.size < masters.size && n < slots.length; n++) {
+    const key = `{${n}}`
+    const master = slots[slotOf(key)]?.[0]
+    if (master !== undefined && !keys.has(master)) keys.set(master, key)
+  }
+  return keys
+}
+
+function replicationId (report: unknown): string | undefined {
+  return /^master_replid:([0-9a-f]{40})/m.exec(String(report))?.[1]
 }

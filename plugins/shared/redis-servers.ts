@@ -56,12 +56,8 @@ export class RedisServers {
   /** Whether any of them answers, as far as is known. */
   get available (): boolean {
     if (this.#only !== undefined) return !this.#only.breaker.open
-    let known = false
-    for (const { breaker } of this.#byAddress.values()) {
-      if (!breaker.open) return true
-      known = true
-    }
-    return !known
+    const masters = this.#client.nodes?.('master') ?? []
+    return masters.length === 0 || masters.some((node) => this.#byAddress.peek(addressOf(node))?.breaker.open !== true)
   }
 
   /** That which answers for a key. */
@@ -102,4 +98,10 @@ export class RedisServers {
     const server: Server = { breaker, clock: new RedisClock(this.#client, now), key: '' }
     return server
   }
+}
+
+/** As it stands in `slots`. */
+function addressOf ({ options = {} }: { readonly options?: object }): string {
+  const { host, port } = options as { host?: string, port?: number }
+  return `${host}:${port}`
 }

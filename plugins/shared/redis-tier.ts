@@ -14,8 +14,8 @@ export interface RedisTierOptions {
   tagKeyOf: (tag: string) => string
   /** The pub/sub channel on which a write, a delete or an invalidation is told to the other processes. */
   channel: string
-  /** What tells the other processes about a key; `failed` is called where it may not have been sent. */
-  messageFor: (key: string) => { readonly text: string, failed: () => void }
+  /** What tells the other processes about a key; afterwards `sent` is called, or `failed` where it may not have been sent. */
+  messageFor: (key: string) => { readonly text: string, readonly sent: () => void, readonly failed: () => void }
   /** Milliseconds that a delete is remembered: what was read before it must have been written, or dropped, by then. */
   memoryOfDeletes: number
   /** Wall clock, milliseconds. */
@@ -184,7 +184,9 @@ export class RedisTier implements Tier<Uint8Array> {
     const { commands, keyOf, leaseKeyOf, channel, messageFor } = this.#options
     const message = messageFor(key)
     try {
-      return await commands.write(script, { keys: [keyOf(key), leaseKeyOf(key)], args: [envelope, retention, channel, message.text, ...more] })
+      const answer = await commands.write(script, { keys: [keyOf(key), leaseKeyOf(key)], args: [envelope, retention, channel, message.text, ...more] })
+      message.sent()
+      return answer
     } catch (error) {
       message.failed()
       throw error

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
 import type { CacheOptions } from '../../plugins/cache/index.js'
 import { open, sealValue } from '../../plugins/shared/envelope.js'
+import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix } from './build-app.js'
 import { damaged } from './damage.js'
@@ -83,7 +84,10 @@ t.test('a hundred values that are compressed side by side do not mix', async (t)
 t.test('a value that is deleted while it is compressed is not kept', async (t) => {
   const { cache, client, at } = await redisOnly(t, { compressAbove: 100 })
   for (let round = 0; round < 20; round++) {
-    const loaded = cache.getOrSet('a', () => users)
+    const loads = gate<typeof users>()
+    const loaded = cache.getOrSet('a', loads.pass)
+    await loads.arrived()
+    loads.open(users)
     for (let turn = 0; turn < round; turn++) await new Promise((resolve) => { setImmediate(resolve) })
     await cache.delete('a')
     await loaded

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Hearing, PATIENCE, type Word } from '../../plugins/cache/hearing.js'
 
-const message = (number: number, unsent: number[] = [], origin = 'other'): Word => ({ origin, number, isBeat: false, unsent })
-const beat = (number: number, unsent: number[] = [], origin = 'other'): Word => ({ origin, number, isBeat: true, unsent })
+const message = (number: number, unsent: number[] = [], origin = 'other', announced = number - 1): Word => ({ origin, number, announced, unsent })
+const beat = (announced: number, unsent: number[] = [], origin = 'other'): Word => ({ origin, number: undefined, announced, unsent })
 
 /** Told of each word at its time; whether, by the time of the last and a while after it, something was found missing. */
 function misses (words: ReadonlyArray<readonly [number, Word]>, began = 0): boolean {
@@ -76,7 +76,7 @@ t.test('one who falls silent may have said something unheard, but not one who ta
   hearing.begin(0)
   hearing.hear(beat(0), 0)
   hearing.hear(beat(0, [], 'polite'), 0)
-  hearing.leave('polite')
+  t.notOk(hearing.leave(beat(0, [], 'polite'), 1))
   t.notOk(hearing.misses(10_000))
   t.ok(hearing.misses(10_001))
   t.notOk(hearing.misses(20_001), 'once')
@@ -85,4 +85,22 @@ t.test('one who falls silent may have said something unheard, but not one who ta
 t.test('several are told apart', async (t) => {
   t.notOk(misses([[0, message(1)], [1, message(1, [], 'third')], [2, message(2)], [3, message(2, [], 'third')]]))
   t.ok(misses([[0, message(1)], [1, message(1, [], 'third')], [2, message(2)], [3, message(3, [], 'third')]]))
+})
+
+t.test('one who takes leave, and whose last words have not been heard, has said something unheard', async (t) => {
+  const hearing = new Hearing()
+  hearing.begin(0)
+  hearing.hear(message(1), 0)
+  t.notOk(hearing.leave(beat(1), 1))
+  t.notOk(hearing.waits)
+  hearing.hear(message(1), 2)
+  t.ok(hearing.leave(beat(2), 3))
+  t.ok(hearing.leave(beat(1, [], 'a stranger'), 60_000), 'also where none of them has')
+  t.notOk(hearing.leave(beat(1, [1], 'another'), 60_000), 'but what was never sent')
+})
+
+t.test('a message that is on its way is not missed until it is announced as sent', async (t) => {
+  t.notOk(misses([[0, beat(0)], [1, message(3, [], 'other', 0)], [500, message(4, [], 'other', 0)], [900, beat(0)]]), 'one that a slow server holds up')
+  t.notOk(misses([[0, beat(0)], [1, message(3, [], 'other', 0)], [500, message(1)], [501, message(2)], [502, beat(3)]]))
+  t.ok(misses([[0, beat(0)], [1, message(3, [], 'other', 0)], [500, message(1)], [502, beat(3)]]))
 })

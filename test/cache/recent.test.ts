@@ -6,34 +6,39 @@ function build (most = 3): { recent: Recent, at: (now: number) => void } {
   return { recent: new Recent(100, most, () => now), at: (moment) => { now = moment } }
 }
 
-t.test('what came within the time is remembered, each name once, from when it came last', async (t) => {
+t.test('what came is remembered, each name once, until all was well so much later', async (t) => {
   const { recent, at } = build()
   recent.add(['a', 'b'])
   at(60)
   recent.add(['a'])
-  at(100)
+  at(10_000)
+  t.strictSame(recent.names(), ['b', 'a'], 'however long nobody says that all is well')
+  recent.confirm(100)
   t.strictSame(recent.names(), ['b', 'a'])
-  at(101)
+  recent.confirm(101)
   t.strictSame(recent.names(), ['a'])
-  at(161)
+  recent.confirm(50)
+  t.strictSame(recent.names(), ['a'], 'what is said late changes nothing')
+  recent.confirm(161)
   t.strictSame(recent.names(), [])
 })
 
-t.test('of more than can be remembered it is known for the time that they were too many', async (t) => {
+t.test('of more than can be remembered it is known that they were too many, for as long as they would matter', async (t) => {
   const { recent, at } = build()
   recent.add(['a', 'b', 'c'])
   at(10)
   recent.add(['d'])
   t.equal(recent.names(), undefined)
-  at(100)
+  recent.confirm(100)
   t.equal(recent.names(), undefined)
-  at(101)
+  recent.confirm(101)
   t.strictSame(recent.names(), ['d'])
 })
 
-t.test('what is over makes room', async (t) => {
+t.test('what does not matter any more makes room', async (t) => {
   const { recent, at } = build()
   recent.add(['a', 'b', 'c'])
+  recent.confirm(101)
   at(101)
   recent.add(['d', 'e'])
   t.strictSame(recent.names(), ['d', 'e'])

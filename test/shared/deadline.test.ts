@@ -1,19 +1,20 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { DeadlineError, withDeadline } from '../../plugins/shared/deadline.js'
+import { DeadlineError, Deadlines } from '../../plugins/shared/deadline.js'
 
+const limit = <T>(work: Promise<T>, milliseconds: number): Promise<T> => new Deadlines(milliseconds).limit(work)
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 
 t.test('work in time gives its value or its error, and leaves no timer', async (t) => {
   const before = timers()
-  t.equal(await withDeadline(Promise.resolve(1), 60_000), 1)
-  await t.rejects(withDeadline(Promise.reject(new Error('its own')), 60_000), { message: 'its own' })
+  t.equal(await limit(Promise.resolve(1), 60_000), 1)
+  await t.rejects(limit(Promise.reject(new Error('its own')), 60_000), { message: 'its own' })
   t.equal(timers(), before)
 })
 
 t.test('work that does not end is given up at the deadline', async (t) => {
-  const error = await withDeadline(new Promise(() => {}), 5).catch((error: unknown) => error)
+  const error = await limit(new Promise(() => {}), 5).catch((error: unknown) => error)
   t.ok(error instanceof DeadlineError)
   t.match(error, { name: 'DeadlineError', message: 'no answer within 5 ms' })
 })
@@ -25,7 +26,7 @@ t.test('work that fails after its deadline is no unhandled rejection', async (t)
   const listener = (reason: unknown) => { unhandled.push(reason) }
   process.on('unhandledRejection', listener)
   t.teardown(() => process.off('unhandledRejection', listener))
-  await t.rejects(withDeadline(work, 1), DeadlineError)
+  await t.rejects(limit(work, 1), DeadlineError)
   fail(new Error('too late'))
   await new Promise((resolve) => { setImmediate(resolve) })
   t.strictSame(unhandled, [])
@@ -41,5 +42,5 @@ t.test('an answer that came while the event loop was blocked past the deadline s
   await once(server, 'listening')
   t.teardown(() => server.close())
   const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  t.equal(await withDeadline(once(peer, 'data').then(([data]) => String(data)), 100), 'answer')
+  t.equal(await limit(once(peer, 'data').then(([data]) => String(data)), 100), 'answer')
 })

@@ -10,7 +10,7 @@ export function buildRedisTier ({ client, base, memoryOfDeletes = 60_000, now = 
   const tagKeyOf = (tag: string) => `${prefix}:tag:${encodeURIComponent(tag)}`
   const channel = `${prefix}:channel`
   const tier = new RedisTier({
-    commands: new RedisCommands({ client, timeout: 10_000 }), keyOf, tagKeyOf, channel, leaseKeyOf: (key) => `${prefix}:lease:{${keyOf(key)}}`, messageFor: (key) => ({ text: `message for ${key}`, failed () {} }), memoryOfDeletes, now
+    commands: new RedisCommands({ client, timeout: 10_000 }), keyOf, tagKeyOf, channel, leaseKeyOf: (key) => `${prefix}:lease:{${keyOf(key)}}`, messageFor: (key) => ({ text: `message for ${key}`, sent () {}, failed () {} }), memoryOfDeletes, now
   })
   return { tier, keyOf, tagKeyOf, channel }
 }
