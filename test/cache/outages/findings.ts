@@ -1,0 +1,36 @@
+import type { Superseded } from './ledger.js'
+
+/** What the event loop of a thread was late by in a phase of an outage, milliseconds. */
+export interface Lateness {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** A call that was given a version that the source no longer had, and of which the cache had been told, when it was made. */
+export interface StaleRead extends Superseded {
+  /** When it was made. */
+  readonly at: number
+  readonly call: string
+  readonly key: number
+  readonly version: number
+  /** Whether the key was changed in the same process. */
+  readonly isOwn: boolean
+}
+
+export interface Failure {
+  readonly at: number
+  readonly call: string
+  readonly message: string
+}
+
+/** What the clients of one process saw. Moments are of `moment()`. */
+export class Findings {
+  /** Pairs: when a read was made, and how much longer it took than the loads of its keys, in milliseconds. */
+  readonly reads: number[] = []
+  /** Pairs: when a change was made, and how long it took. */
+  readonly changes: number[] = []
+  readonly stale: StaleRead[] = []
+  readonly failures: Failure[] = []
+  readonly loops: Record<string, Lateness> = {}
+}
