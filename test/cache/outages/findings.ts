@@ -18,6 +18,15 @@ export interface StaleRead extends Superseded {
   readonly isOwn: boolean
 }
 
+export interface Call {
+  readonly at: number
+  readonly call: string
+  /** Milliseconds. */
+  readonly took: number
+  /** Milliseconds of those in which no load of its keys ran anywhere: of a read, what the cache added. */
+  readonly added: number
+}
+
 export interface Failure {
   readonly at: number
   readonly call: string
@@ -26,10 +35,8 @@ export interface Failure {
 
 /** What the clients of one process saw. Moments are of `moment()`. */
 export class Findings {
-  /** Pairs: when a read was made, and how much longer it took than the loads of its keys, in milliseconds. */
-  readonly reads: number[] = []
-  /** Pairs: when a change was made, and how long it took. */
-  readonly changes: number[] = []
+  readonly reads: Call[] = []
+  readonly changes: Call[] = []
   readonly stale: StaleRead[] = []
   readonly failures: Failure[] = []
   readonly loops: Record<string, Lateness> = {}

@@ -11,7 +11,8 @@ export interface Process {
   readonly resources: ReadonlyArray<Resource<Stored, number>>
   readonly ledger: Ledger
   readonly loads: LoadTimes
-  readonly findings: Findings
+  /** Since the last outage. */
+  findings: Findings
   /** Whether it is this one that changes the key. */
   readonly isOwn: (key: number) => boolean
   stopped: boolean

@@ -44,22 +44,24 @@ async function read (process: Process): Promise<void> {
 }
 
 /** Makes the call, and notes what was wrong with it, and how much of its time was not the source's. */
-async function observed ({ ledger, loads, findings, isOwn }: Process, call: string, keys: readonly number[], ask: () => Promise<ReadonlyArray<Stored | undefined>>): Promise<void> {
+async function observed (process: Process, call: string, keys: readonly number[], ask: () => Promise<ReadonlyArray<Stored | undefined>>): Promise<void> {
+  const { ledger, loads, isOwn } = process
   const total = (now: number): number => keys.reduce((sum, key) => sum + loads.total(key, now), 0)
   const at = moment()
   const before = total(at)
   try {
     const values = await ask()
     const now = moment()
-    findings.reads.push(at, Math.max(0, now - at - (total(now) - before)))
+    const took = now - at
+    process.findings.reads.push({ at, call, took, added: Math.max(0, took - (total(now) - before)) })
     keys.forEach((key, index) => {
       const value = values[index]
       if (value?.key !== key) throw new Error(`asked for key ${key}, got ${JSON.stringify(value)}`)
       const superseded = ledger.superseded(key, value.version, at)
-      if (superseded !== undefined) findings.stale.push({ at, call, key, version: value.version, isOwn: isOwn(key), ...superseded })
+      if (superseded !== undefined) process.findings.stale.push({ at, call, key, version: value.version, isOwn: isOwn(key), ...superseded })
     })
   } catch (error) {
-    findings.failures.push({ at, call, message: String(error) })
+    process.findings.failures.push({ at, call, message: String(error) })
   }
 }
 
@@ -77,6 +79,13 @@ async function loadMany ({ ledger, loads }: Process, keys: readonly number[]): P
   const ended = moment()
   for (const key of keys) loads.end(key, ended)
   return values
+}
+
+/** Brings the next version to the source, which takes a while before it, and before it says so. */
+export async function save ({ ledger }: Process, key: number): Promise<void> {
+  await delay(2)
+  ledger.change(key)
+  await delay(2)
 }
 
 export function keysOf (group: number): number[] {

@@ -1,4 +1,4 @@
-import type { Findings, Lateness, StaleRead } from './findings.js'
+import type { Call, Findings, Lateness, StaleRead } from './findings.js'
 
 /**
  * Before the fault; while a Redis that is away is found out about, for which three commands have to fail; while it is known to
@@ -30,6 +30,8 @@ export interface Spread {
   readonly p50: number
   readonly p99: number
   readonly max: number
+  /** What took longest. */
+  readonly slowest: string
 }
 
 export interface Verdict {
@@ -60,8 +62,8 @@ export function verdictOn (findings: readonly Findings[], fault: Fault): Verdict
     heard: worst(heard, ({ at, sharedSince }) => at - sharedSince!),
     told: worst(rest, ({ at, since }) => at - Math.max(since, fault.back)),
     outdated: stale.length,
-    reads: eachPhase((phase) => spread(findings.flatMap(({ reads }) => within(reads, phase, fault)))),
-    changes: eachPhase((phase) => spread(findings.flatMap(({ changes }) => within(changes, phase, fault)))),
+    reads: eachPhase((phase) => spread(findings.flatMap(({ reads }) => reads.filter((read) => phaseOf(read, fault) === phase)))),
+    changes: eachPhase((phase) => spread(findings.flatMap(({ changes }) => changes.filter((change) => phaseOf(change, fault) === phase)))),
     loops: eachPhase((phase) => findings.map(({ loops }) => loops[phase] ?? NEVER).reduce(worse))
   }
 }
@@ -77,21 +79,17 @@ function isOfGoodTimes ({ at, sharedSince }: StaleRead, { struck, back }: Fault)
   return sharedSince !== undefined && (at < struck || sharedSince > back + SETTLING)
 }
 
-function phaseOf (at: number, { struck, back }: Fault): Phase {
-  if (at < struck) return 'before'
+/** A call belongs to the fault that began while it was made. */
+function phaseOf ({ at, took }: Call, { struck, back }: Fault): Phase {
+  if (at + took < struck) return 'before'
   if (at >= back) return 'after'
   return at < struck + OPENING ? 'opening' : 'open'
 }
 
-/** @param pairs of a moment and a number of milliseconds */
-function within (pairs: readonly number[], phase: Phase, fault: Fault): number[] {
-  return pairs.filter((_, index) => index % 2 === 1 && phaseOf(pairs[index - 1]!, fault) === phase)
-}
-
-function spread (numbers: number[]): Spread {
-  const sorted = numbers.sort((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0 }
+function spread (calls: readonly Call[]): Spread {
+  const sorted = calls.toSorted((a, b) => a.added - b.added)
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]?.added ?? 0
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1), slowest: sorted.at(-1)?.call ?? 'none' }
 }
 
 function eachPhase<T> (of: (phase: Phase) => T): Record<Phase, T> {

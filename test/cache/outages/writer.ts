@@ -38,7 +38,7 @@ export class Writer {
   }
 
   async #change (change: Change): Promise<void> {
-    const { ledger, findings } = this.#process
+    const { ledger } = this.#process
     const keys = change === 'invalidateTags' || change === 'clear' ? this.#keys : [this.#keys[random(this.#keys.length)]!]
     const at = moment()
     try {
@@ -46,9 +46,10 @@ export class Writer {
       if (change !== 'resource.set') for (const key of keys) ledger.change(key)
       const { shared } = await this.#tell(change, keys[0]!)
       for (const key of keys) ledger.acknowledge(key, ledger.version(key), shared)
-      findings.changes.push(at, moment() - at)
+      const took = moment() - at
+      this.#process.findings.changes.push({ at, call: change, took, added: took })
     } catch (error) {
-      findings.failures.push({ at, call: change, message: String(error) })
+      this.#process.findings.failures.push({ at, call: change, message: String(error) })
     }
   }
 
