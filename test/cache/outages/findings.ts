@@ -16,6 +16,8 @@ export interface StaleRead extends Superseded {
   readonly version: number
   /** Whether the key was changed in the same process. */
   readonly isOwn: boolean
+  /** Milliseconds that the event loop had been held up when it was made: what had come in meanwhile had not been heard. */
+  readonly late: number
 }
 
 export interface Call {

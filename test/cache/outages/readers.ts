@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { isSoak } from '../../helpers/soak.js'
 import { GROUP_SIZE, GROUPS, KEYS, moment } from './ledger.js'
 import type { Process } from './process.js'
 
@@ -8,60 +9,65 @@ export interface Stored {
   readonly version: number
 }
 
-/** Milliseconds between two calls of a client, on average. */
-const PAUSE = 50
+/** Milliseconds between two calls of a client, on average; longer where other tests run on the machine too. */
+const PAUSE = isSoak ? 50 : 100
 
 /** One of the clients: reads at random, in all the ways there are, until it is to stop. */
 export async function readNowAndThen (process: Process): Promise<void> {
   // Not all at once.
   await delay(Math.random() * PAUSE)
-  while (!process.stopped) {
-    await read(process)
-    await delay((0.5 + Math.random()) * PAUSE)
+  for (let late = 0; !process.stopped;) {
+    await read(process, late)
+    const due = moment() + (0.5 + Math.random()) * PAUSE
+    await delay(due - moment())
+    late = Math.max(0, moment() - due)
   }
 }
 
-async function read (process: Process): Promise<void> {
+async function read (process: Process, late: number): Promise<void> {
   const { cache, resources } = process
+  const observed = observing(process, late)
   const key = random(KEYS)
   const group = Math.floor(key / GROUP_SIZE)
   const chance = Math.random()
   if (chance < 0.35) {
-    await observed(process, 'getOrSet', [key], async () => [await cache.getOrSet(nameOf(key), () => load(process, key), { ttl: '1h', tags: [tagOf(group)] })])
+    await observed('getOrSet', [key], async () => [await cache.getOrSet(nameOf(key), () => load(process, key), { ttl: '1h', tags: [tagOf(group)] })])
   } else if (chance < 0.5) {
     // The tag is known only by the load.
-    await observed(process, 'getOrSet', [key], async () => [await cache.getOrSet(nameOf(key), async ({ tags }) => {
+    await observed('getOrSet', [key], async () => [await cache.getOrSet(nameOf(key), async ({ tags }) => {
       tags(tagOf(group))
       return await load(process, key)
     }, { ttl: '1h' })])
   } else if (chance < 0.75) {
-    await observed(process, 'resource.get', [key], async () => [await resources[group]!.get(key)])
+    await observed('resource.get', [key], async () => [await resources[group]!.get(key)])
   } else {
     const keys = keysOf(random(GROUPS))
     const tags = [tagOf(Math.floor(keys[0]! / GROUP_SIZE))]
-    await observed(process, 'getMany', keys, async () => await cache.getMany(keys, { key: nameOf, load: (missing) => loadMany(process, missing), ttl: '1h', tags }))
+    await observed('getMany', keys, async () => await cache.getMany(keys, { key: nameOf, load: (missing) => loadMany(process, missing), ttl: '1h', tags }))
   }
 }
 
-/** Makes the call, and notes what was wrong with it, and how much of its time was not the source's. */
-async function observed (process: Process, call: string, keys: readonly number[], ask: () => Promise<ReadonlyArray<Stored | undefined>>): Promise<void> {
+/** Makes a call, and notes what was wrong with it, and how much of its time was not the source's. */
+function observing (process: Process, late: number) {
   const { ledger, loads, isOwn } = process
-  const total = (now: number): number => keys.reduce((sum, key) => sum + loads.total(key, now), 0)
-  const at = moment()
-  const before = total(at)
-  try {
-    const values = await ask()
-    const now = moment()
-    const took = now - at
-    process.findings.reads.push({ at, call, took, added: Math.max(0, took - (total(now) - before)) })
-    keys.forEach((key, index) => {
-      const value = values[index]
-      if (value?.key !== key) throw new Error(`asked for key ${key}, got ${JSON.stringify(value)}`)
-      const superseded = ledger.superseded(key, value.version, at)
-      if (superseded !== undefined) process.findings.stale.push({ at, call, key, version: value.version, isOwn: isOwn(key), ...superseded })
-    })
-  } catch (error) {
-    process.findings.failures.push({ at, call, message: String(error) })
+  return async (call: string, keys: readonly number[], ask: () => Promise<ReadonlyArray<Stored | undefined>>): Promise<void> => {
+    const total = (now: number): number => keys.reduce((sum, key) => sum + loads.total(key, now), 0)
+    const at = moment()
+    const before = total(at)
+    try {
+      const values = await ask()
+      const now = moment()
+      const took = now - at
+      process.findings.reads.push({ at, call, took, added: Math.max(0, took - (total(now) - before)) })
+      keys.forEach((key, index) => {
+        const value = values[index]
+        if (value?.key !== key) throw new Error(`asked for key ${key}, got ${JSON.stringify(value)}`)
+        const superseded = ledger.superseded(key, value.version, at)
+        if (superseded !== undefined) process.findings.stale.push({ at, call, key, version: value.version, isOwn: isOwn(key), late, ...superseded })
+      })
+    } catch (error) {
+      process.findings.failures.push({ at, call, message: String(error) })
+    }
   }
 }
 

@@ -70,7 +70,7 @@ function report (t: Test, { own, heard, told, outdated, reads, changes, loops }:
   const worst = ({ by, read }: Worst): string => read === undefined
     ? '0'
     : `${ms(by)} (${read.call} of key ${read.key} had version ${read.version} at ${ms(read.at - struck)}, ` +
-      `outdated at ${ms(read.since - struck)}${read.sharedSince === undefined ? '' : `, shared at ${ms(read.sharedSince - struck)}`})`
+      `outdated at ${ms(read.since - struck)}${read.sharedSince === undefined ? '' : `, shared at ${ms(read.sharedSince - struck)}`}, event loop late by ${ms(read.late)})`
   t.comment(`Redis was away for ${ms(back - struck)} ms; ${outdated} reads were outdated`)
   t.comment(`outdated, ms: of what was changed here ${worst(own)}; of what was to be heard ${worst(heard)}; of what was to be told again ${worst(told)}`)
   for (const phase of PHASES) {

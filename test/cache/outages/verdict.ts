@@ -37,7 +37,10 @@ export interface Spread {
 export interface Verdict {
   /** Of what was changed in the process that read it. */
   readonly own: Worst
-  /** Of what was changed in the other process, and shared, while Redis was well: since then. */
+  /**
+   * Of what was changed in the other process, and shared, while Redis was well: since then, but for the time that the machine
+   * held up the event loop of the process that read.
+   */
   readonly heard: Worst
   /** Of the rest: since Redis was there again, or since the change where that came later. */
   readonly told: Worst
@@ -59,11 +62,11 @@ export function verdictOn (findings: readonly Findings[], fault: Fault): Verdict
   const [heard, rest] = [others.filter((read) => isOfGoodTimes(read, fault)), others.filter((read) => !isOfGoodTimes(read, fault))]
   return {
     own: worst(stale.filter(({ isOwn }) => isOwn), ({ at, since }) => at - since),
-    heard: worst(heard, ({ at, sharedSince }) => at - sharedSince!),
+    heard: worst(heard, ({ at, sharedSince, late }) => at - sharedSince! - late),
     told: worst(rest, ({ at, since }) => at - Math.max(since, fault.back)),
     outdated: stale.length,
-    reads: eachPhase((phase) => spread(findings.flatMap(({ reads }) => reads.filter((read) => phaseOf(read, fault) === phase)))),
-    changes: eachPhase((phase) => spread(findings.flatMap(({ changes }) => changes.filter((change) => phaseOf(change, fault) === phase)))),
+    reads: eachPhase((phase) => spread(findings.flatMap(({ reads }) => reads.filter((read) => phaseOf(read, fault) === phase)), fault)),
+    changes: eachPhase((phase) => spread(findings.flatMap(({ changes }) => changes.filter((change) => phaseOf(change, fault) === phase)), fault)),
     loops: eachPhase((phase) => findings.map(({ loops }) => loops[phase] ?? NEVER).reduce(worse))
   }
 }
@@ -86,10 +89,15 @@ function phaseOf ({ at, took }: Call, { struck, back }: Fault): Phase {
   return at < struck + OPENING ? 'opening' : 'open'
 }
 
-function spread (calls: readonly Call[]): Spread {
-  const sorted = calls.toSorted((a, b) => a.added - b.added)
+function spread (calls: readonly Call[], fault: Fault): Spread {
+  const sorted = calls.map((call) => ({ call, added: addedSince(call, fault) })).sort((a, b) => a.added - b.added)
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]?.added ?? 0
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1), slowest: sorted.at(-1)?.call ?? 'none' }
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1), slowest: sorted.at(-1)?.call.call ?? 'none' }
+}
+
+/** What had been waited for already when the fault began is not its doing. */
+function addedSince ({ at, took, added }: Call, { struck }: Fault): number {
+  return at < struck && at + took >= struck ? Math.min(added, at + took - struck) : added
 }
 
 function eachPhase<T> (of: (phase: Phase) => T): Record<Phase, T> {
