@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WriteResult } from '../../../plugins/cache/index.js'
+import { isSoak } from '../../helpers/soak.js'
 import { moment } from './ledger.js'
 import type { Process } from './process.js'
 import { keysOf, nameOf, random, tagOf, type Stored } from './readers.js'
 
-/** Milliseconds between two changes of a group, on average. */
-const PAUSE = 200
+/** Milliseconds between two changes of a group, on average; longer where other tests run on the machine too. */
+const PAUSE = isSoak ? 200 : 400
 
 type Change = 'delete' | 'set' | 'invalidateTags' | 'resource.set' | 'clear'
 
