@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isSoak } from '../../helpers/soak.js'
+import { paces } from '../../helpers/soak.js'
 import { GROUP_SIZE, GROUPS, KEYS, moment } from './ledger.js'
 import type { Process } from './process.js'
 
@@ -9,16 +9,13 @@ export interface Stored {
   readonly version: number
 }
 
-/** Milliseconds between two calls of a client, on average; longer where other tests run on the machine too. */
-const PAUSE = isSoak ? 50 : 100
-
 /** One of the clients: reads at random, in all the ways there are, until it is to stop. */
 export async function readNowAndThen (process: Process): Promise<void> {
   // Not all at once.
-  await delay(Math.random() * PAUSE)
+  await delay(Math.random() * paces.reader)
   for (let late = 0; !process.stopped;) {
     await read(process, late)
-    const due = moment() + (0.5 + Math.random()) * PAUSE
+    const due = moment() + (0.5 + Math.random()) * paces.reader
     await delay(due - moment())
     late = Math.max(0, moment() - due)
   }

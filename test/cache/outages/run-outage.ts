@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { isSoak, spans } from '../../helpers/soak.js'
@@ -26,14 +27,15 @@ const HEARD = 50
 /** Milliseconds that a call may take from a process whose Redis is known to be away. */
 const AT_ONCE = 2
 
-/** Milliseconds that a machine may take from a call, if other tests run on it too. */
-const SLACK = isSoak ? 5 : 250
+/** Milliseconds that a machine may take from a call beside what it takes from an event loop, if other tests run on it too. */
+const SLACK = isSoak ? 5 : 500
+
+/** Milliseconds in which a call ends whatever becomes of a Redis that answers in part, or at times. */
+const BOUNDED = 3_000
 
 /** While the clients read and change, Redis fails: none of them may notice, and nothing be outdated for longer than is promised. */
 export async function runOutage (t: Test, clients: Clients, { strike, told = 1_000, invalidates = false, isComplete = false }: Outage): Promise<void> {
   const enter = (name: Phase): void => { clients.tell({ kind: 'phase', name }) }
-  // At first whatever is loaded for the first time, values and code.
-  await delay(spans.before / 2)
   enter('before')
   await delay(spans.before)
   const opened = setTimeout(() => { enter('open') }, OPENING)
@@ -53,11 +55,13 @@ export async function runOutage (t: Test, clients: Clients, { strike, told = 1_0
   t.strictSame(findings.flatMap(({ failures }) => failures).slice(0, 10), [], 'no call failed')
   t.ok(findings.every(({ reads }) => reads.length > 0) && verdict.reads.after.count > 0, 'there was load')
   t.equal(verdict.own.by, 0, 'nobody was given what had been outdated in the same process')
-  t.ok(verdict.heard.by <= HEARD, `another process had heard within ${HEARD} ms while Redis was well`)
-  t.ok(verdict.told.by <= told, `and within ${told} ms of its being there again`)
+  // Alone on its machine a process is held up only by itself, and that is told apart for each read.
+  const heldUp = isSoak ? 0 : Math.max(verdict.loops.before.max, verdict.loops.after.max)
+  t.ok(verdict.heard.by <= HEARD + heldUp, `another process had heard within ${HEARD} ms while Redis was well, and the ${Math.round(heldUp)} that the machine took`)
+  t.ok(verdict.told.by <= told + heldUp, `and within ${told} ms of its being there again, and those`)
   for (const phase of ['opening', 'open'] as const) {
-    const most = COMMAND_TIMEOUT + verdict.loops[phase].max + SLACK
-    t.ok(verdict.reads[phase].max <= most, `no read waited longer than for one command, ${Math.round(most)} ms with what the machine took`)
+    const most = (isComplete ? COMMAND_TIMEOUT : BOUNDED) + verdict.loops[phase].max + SLACK
+    t.ok(verdict.reads[phase].max <= most, `no read waited longer than ${isComplete ? 'for one command' : 'a call may'}: ${Math.round(most)} ms with what the machine took`)
   }
   if (isSoak && isComplete) {
     t.ok(verdict.reads.open.p99 <= AT_ONCE + verdict.loops.open.p99, `of a hundred reads ninety-nine took less than ${AT_ONCE} ms longer than their loads when Redis was known to be away`)
@@ -71,7 +75,7 @@ function report (t: Test, { own, heard, told, outdated, reads, changes, loops }:
     ? '0'
     : `${ms(by)} (${read.call} of key ${read.key} had version ${read.version} at ${ms(read.at - struck)}, ` +
       `outdated at ${ms(read.since - struck)}${read.sharedSince === undefined ? '' : `, shared at ${ms(read.sharedSince - struck)}`}, event loop late by ${ms(read.late)})`
-  t.comment(`Redis was away for ${ms(back - struck)} ms; ${outdated} reads were outdated`)
+  t.comment(`Redis was away for ${ms(back - struck)} ms; ${outdated} reads were outdated; the machine had a load of ${ms(loadavg()[0]!)}`)
   t.comment(`outdated, ms: of what was changed here ${worst(own)}; of what was to be heard ${worst(heard)}; of what was to be told again ${worst(told)}`)
   for (const phase of PHASES) {
     const [read, change] = [reads[phase], changes[phase]]

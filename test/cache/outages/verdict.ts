@@ -95,9 +95,9 @@ function spread (calls: readonly Call[], fault: Fault): Spread {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1), slowest: sorted.at(-1)?.call.call ?? 'none' }
 }
 
-/** What had been waited for already when the fault began is not its doing. */
+/** What had been waited for already when the fault began is not its doing: of that, at most all that was added. */
 function addedSince ({ at, took, added }: Call, { struck }: Fault): number {
-  return at < struck && at + took >= struck ? Math.min(added, at + took - struck) : added
+  return at < struck && at + took >= struck ? Math.max(0, added - (struck - at)) : added
 }
 
 function eachPhase<T> (of: (phase: Phase) => T): Record<Phase, T> {

@@ -1,12 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WriteResult } from '../../../plugins/cache/index.js'
-import { isSoak } from '../../helpers/soak.js'
+import { paces } from '../../helpers/soak.js'
 import { moment } from './ledger.js'
 import type { Process } from './process.js'
 import { keysOf, nameOf, random, tagOf, type Stored } from './readers.js'
-
-/** Milliseconds between two changes of a group, on average; longer where other tests run on the machine too. */
-const PAUSE = isSoak ? 200 : 400
 
 type Change = 'delete' | 'set' | 'invalidateTags' | 'resource.set' | 'clear'
 
@@ -29,7 +26,7 @@ export class Writer {
     for (let turn = this.#group; !this.#process.stopped; turn++) {
       for (; this.#invalidations > 0; this.#invalidations--) await this.#change('invalidateTags')
       await this.#change(random(100) === 0 ? 'clear' : IN_TURN[turn % IN_TURN.length]!)
-      await delay((0.5 + Math.random()) * PAUSE)
+      await delay((0.5 + Math.random()) * paces.writer)
     }
   }
 
