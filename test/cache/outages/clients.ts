@@ -11,6 +11,8 @@ import { LoadTimes } from './load-times.js'
 /** Two hundred clients of two processes, at work. */
 export interface Clients {
   tell (order: Order): void
+  /** Resolves when both are connected to Redis: how soon they are is their client's to say, and no matter of the cache. */
+  connected (): Promise<void>
   /** Of each process, since it was last asked. */
   findings (): Promise<Findings[]>
 }
@@ -36,6 +38,10 @@ export async function startClients (t: Test, connections: readonly [Connection, 
   tell({ kind: 'start' })
   return {
     tell,
+    async connected () {
+      tell({ kind: 'connect' })
+      await answers()
+    },
     async findings () {
       tell({ kind: 'tell' })
       return (await answers()).map(({ findings }) => findings!)

@@ -42,7 +42,10 @@ export async function runOutage (t: Test, clients: Clients, { strike, told = 1_0
   enter('opening')
   const struck = moment()
   await strike()
+  const there = moment()
+  await clients.connected()
   const back = moment()
+  t.comment(`the clients were connected again ${Math.round(back - there)} ms after Redis was there`)
   clearTimeout(opened)
   enter('after')
   for (const share of [0.5, 0.5]) {
