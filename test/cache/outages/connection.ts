@@ -21,13 +21,7 @@ function open (connection: Connection): Redis | Cluster {
   switch (connection.kind) {
     case 'server': return new Redis(connection.url, { retryStrategy })
     case 'cluster': return new Cluster([...connection.nodes], { clusterRetryStrategy: retryStrategy })
-    case 'sentinel': return new Redis({
-      sentinels: [...connection.sentinels],
-      name: connection.name,
-      retryStrategy,
-      sentinelRetryStrategy: retryStrategy,
-      // A master that is frozen breaks no connection: without this, nobody would hear that it has been replaced.
-      failoverDetector: true
-    })
+    // Not with `failoverDetector`: where a fail-over comes while the client is connecting, ioredis 6 ends it for good.
+    case 'sentinel': return new Redis({ sentinels: [...connection.sentinels], name: connection.name, retryStrategy, sentinelRetryStrategy: retryStrategy })
   }
 }
