@@ -18,7 +18,8 @@ async function hanging (t: Test) {
   const altering = altered(client, {
     getBuffer: (key) => pass(() => client.getBuffer(key)),
     mgetBuffer: (...keys) => pass(() => client.mgetBuffer(...keys)),
-    eval: (...args) => pass(() => client.eval(...args))
+    // What has no deadline in it is the release of a lease, which nobody waits for.
+    eval: (script, ...args) => state.passes <= 0 && !script.includes('TIME') ? new Promise(() => {}) : pass(() => client.eval(script, ...args))
   })
   return { client: altering, state }
 }
