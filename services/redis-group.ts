@@ -49,14 +49,19 @@ export async function stopAll (servers: RedisServer[]): Promise<void> {
 }
 
 /** One command on a connection of its own; rejects when the server is away, or frozen and silent for a second. */
-export async function command ({ host, port }: Address, name: string, ...args: Array<string | number>): Promise<unknown> {
+export async function command (server: Address, name: string, ...args: Array<string | number>): Promise<unknown> {
+  return await talk(server, async (redis) => await redis.call(name, ...args))
+}
+
+/** Several on one connection, which costs far more than they do. Each rejects as of `command`. */
+export async function talk<T> ({ host, port }: Address, work: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis({
     host, port, lazyConnect: true, enableReadyCheck: false, connectTimeout: 1_000, commandTimeout: 1_000, retryStrategy: () => null
   })
   // The command's own rejection tells enough.
   redis.on('error', () => {})
   try {
-    return await redis.call(name, ...args)
+    return await work(redis)
   } finally {
     redis.disconnect()
   }
