@@ -50,13 +50,20 @@ export async function stopAll (servers: RedisServer[]): Promise<void> {
 
 /** One command on a connection of its own; rejects when the server is away, or frozen and silent for a second. */
 export async function command (server: Address, name: string, ...args: Array<string | number>): Promise<unknown> {
-  return await talk(server, async (redis) => await redis.call(name, ...args))
+  return await connected(server, 1_000, async (redis) => await redis.call(name, ...args))
 }
 
-/** Several on one connection, which costs far more than they do. Each rejects as of `command`. */
-export async function talk<T> ({ host, port }: Address, work: (redis: Redis) => Promise<T>): Promise<T> {
+/**
+ * Several commands, to a server that is known to be there, on one connection, which costs far more than they do. However busy
+ * we are: the owner's event loop may have more to do than to start servers.
+ */
+export async function talk<T> (server: Address, work: (redis: Redis) => Promise<T>): Promise<T> {
+  return await connected(server, patience, work)
+}
+
+async function connected<T> ({ host, port }: Address, timeout: number, work: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis({
-    host, port, lazyConnect: true, enableReadyCheck: false, connectTimeout: 1_000, commandTimeout: 1_000, retryStrategy: () => null
+    host, port, lazyConnect: true, enableReadyCheck: false, connectTimeout: timeout, commandTimeout: timeout, retryStrategy: () => null
   })
   // The command's own rejection tells enough.
   redis.on('error', () => {})

@@ -1,4 +1,4 @@
-import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, until } from './redis-group.js'
+import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, talk, until } from './redis-group.js'
 import type { RedisServer } from './redis-server.js'
 
 export interface RedisSentinelOptions extends RedisGroupOptions {
@@ -52,7 +52,7 @@ export async function startRedisSentinel ({ onProgress, guards: guardCount = 3, 
   const servers = await startTogether([{ ...options, args }, { ...options, args }], onProgress)
   return await orStop(servers, async () => {
     const [master, replica] = servers as [RedisServer, RedisServer]
-    await command(replica, 'REPLICAOF', master.host, master.port)
+    await talk(replica, (redis) => redis.call('REPLICAOF', master.host, master.port))
     await until('the replica has the data of its master', () => isReplica(replica, master))
     const guards = await startTogether(Array.from({ length: guardCount }, () => ({ args: ['--sentinel'], config: configFor(master, guardCount) })))
     return await orStop(guards, async () => await watch(servers, guards))
@@ -69,7 +69,7 @@ function configFor ({ host, port }: Address, guardCount: number): string {
 }
 
 async function watch (servers: RedisServer[], guards: RedisServer[]): Promise<RedisSentinel> {
-  for (const guard of guards) await tune(guard, hurry)
+  await Promise.all(guards.map((guard) => talk(guard, (redis) => redis.call('SENTINEL', 'DEBUG', ...hurry))))
   await until('the Sentinels know each other and the replica', async () => {
     const reports = await Promise.all(guards.map(reportOf))
     return reports.every(({ replicas, sentinels }) => replicas === 1 && sentinels === guards.length)
