@@ -53,7 +53,7 @@ export function stores ({ url, prefix }: UsedRedis): Store[] {
         await app.register(cache, { ...patient, prefix: freshPrefix(prefix), now: () => clock.milliseconds, random: () => 0, ...options })
         await app.ready()
         const built = { app, cache: app.cache, clock, log: () => [] }
-        await trustsMemory(built)
+        if (options?.memory !== false) await trustsMemory(built)
         return built
       }
     },
