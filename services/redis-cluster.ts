@@ -1,7 +1,12 @@
-import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, until } from './redis-group.js'
+import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, talk, until } from './redis-group.js'
 import type { RedisServer } from './redis-server.js'
 
-/** Three masters, each with one replica. */
+export interface RedisClusterOptions extends RedisGroupOptions {
+  /** Of each master. Without them no master is ever replaced, and half as many servers start in less time. Default: 1. */
+  replicas?: 0 | 1
+}
+
+/** Three masters, each with one replica, or with none. */
 export interface RedisCluster {
   /** As they were started: masters of the first, second and last third of the slots, then their replicas in that order. */
   readonly nodes: RedisServer[]
@@ -25,18 +30,25 @@ const masters = 3
 /** How long a node may be silent before the others give it up, in milliseconds. A busy machine must not look like a dead one. */
 const nodeTimeout = 1_500
 
-/** Starts a Redis Cluster on 127.0.0.1; resolves when it serves every slot and every replica has its master's data. Needs Redis 7. */
-export async function startRedisCluster ({ onProgress, ...options }: RedisGroupOptions = {}): Promise<RedisCluster> {
-  const nodes = await startTogether(Array.from({ length: masters * 2 }, () => ({ ...options, args: argsOf })), onProgress)
+/** The same where nobody could take its place. */
+const patientTimeout = 10_000
+
+/**
+ * Starts a Redis Cluster on 127.0.0.1; resolves when it serves every slot and every replica has its master's data. Needs Redis 7.
+ * However few they are, it takes more than two seconds, for which a master waits before it serves (CLUSTER_WRITABLE_DELAY).
+ */
+export async function startRedisCluster ({ onProgress, replicas = 1, ...options }: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const args = (port: number): string[] => argsOf(port, replicas === 0 ? patientTimeout : nodeTimeout)
+  const nodes = await startTogether(Array.from({ length: masters * (1 + replicas) }, () => ({ ...options, args })), onProgress)
   return await orStop(nodes, async () => await form(nodes))
 }
 
-function argsOf (port: number): string[] {
+function argsOf (port: number, timeout: number): string[] {
   return Object.entries({
     'cluster-enabled': 'yes',
     'cluster-port': busPort(port),
     'cluster-announce-ip': '127.0.0.1',
-    'cluster-node-timeout': nodeTimeout,
+    'cluster-node-timeout': timeout,
     // However long it has not heard of its master: a replica here is the only one.
     'cluster-replica-validity-factor': 0,
     // Every master keeps the replica that it has.
@@ -54,21 +66,26 @@ function busPort (port: number): number {
 
 async function form (nodes: RedisServer[]): Promise<RedisCluster> {
   const ids = new Map<RedisServer, string>()
-  for (const node of nodes) ids.set(node, String(await command(node, 'CLUSTER', 'MYID')))
-
-  for (const [index, node] of nodes.slice(0, masters).entries()) {
-    const first = (n: number): number => Math.floor(n * SLOTS / masters)
-    await command(node, 'CLUSTER', 'ADDSLOTSRANGE', first(index), first(index + 1) - 1)
-    // Different from the start, or the masters first sort out who has precedence.
-    await command(node, 'CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
-  }
+  const first = (n: number): number => Math.floor(n * SLOTS / masters)
+  await Promise.all(nodes.map((node, index) => talk(node, async (redis) => {
+    ids.set(node, String(await redis.call('CLUSTER', 'MYID')))
+    if (index < masters) {
+      await redis.call('CLUSTER', 'ADDSLOTSRANGE', first(index), first(index + 1) - 1)
+      // Different from the start, or the masters first sort out who has precedence. Refused by one that knows others.
+      await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
+    }
+  })))
   // Everyone meets everyone: gossip gets there too, but takes its time.
-  for (const [index, node] of nodes.entries()) {
-    for (const { host, port } of nodes.slice(0, index)) await command(node, 'CLUSTER', 'MEET', host, port, busPort(port))
-  }
+  await Promise.all(nodes.map((node, index) => talk(node, async (redis) => {
+    for (const { host, port } of nodes.slice(0, index)) await redis.call('CLUSTER', 'MEET', host, port, busPort(port))
+  })))
   for (const [index, replica] of nodes.slice(masters).entries()) {
     await until('a replica knows its master', async () => await command(replica, 'CLUSTER', 'REPLICATE', ids.get(nodes[index]!)!) === 'OK')
   }
+  // Before that it is of no use to ask all of them for all that they know.
+  await talk(nodes[0]!, async (redis) => {
+    await until('a master serves', async () => String(await redis.call('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  })
   await until('the cluster serves every slot', async () => agree(await Promise.all(nodes.map(viewOf)), nodes.length))
 
   async function replicaOf (master: RedisServer): Promise<RedisServer> {

@@ -49,14 +49,26 @@ export async function stopAll (servers: RedisServer[]): Promise<void> {
 }
 
 /** One command on a connection of its own; rejects when the server is away, or frozen and silent for a second. */
-export async function command ({ host, port }: Address, name: string, ...args: Array<string | number>): Promise<unknown> {
+export async function command (server: Address, name: string, ...args: Array<string | number>): Promise<unknown> {
+  return await connected(server, 1_000, async (redis) => await redis.call(name, ...args))
+}
+
+/**
+ * Several commands, to a server that is known to be there, on one connection, which costs far more than they do. However busy
+ * we are: the owner's event loop may have more to do than to start servers.
+ */
+export async function talk<T> (server: Address, work: (redis: Redis) => Promise<T>): Promise<T> {
+  return await connected(server, patience, work)
+}
+
+async function connected<T> ({ host, port }: Address, timeout: number, work: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis({
-    host, port, lazyConnect: true, enableReadyCheck: false, connectTimeout: 1_000, commandTimeout: 1_000, retryStrategy: () => null
+    host, port, lazyConnect: true, enableReadyCheck: false, connectTimeout: timeout, commandTimeout: timeout, retryStrategy: () => null
   })
   // The command's own rejection tells enough.
   redis.on('error', () => {})
   try {
-    return await redis.call(name, ...args)
+    return await work(redis)
   } finally {
     redis.disconnect()
   }

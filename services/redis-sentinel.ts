@@ -1,7 +1,12 @@
-import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, until } from './redis-group.js'
+import { type Address, addressOf, command, info, orStop, type RedisGroupOptions, startTogether, stopAll, talk, until } from './redis-group.js'
 import type { RedisServer } from './redis-server.js'
 
-/** A master and a replica, watched by three Sentinels. */
+export interface RedisSentinelOptions extends RedisGroupOptions {
+  /** How many Sentinels. One alone is enough for clients to be told by. Default: 3. */
+  guards?: number
+}
+
+/** A master and a replica, watched by Sentinels. */
 export interface RedisSentinel {
   /** The watched servers: the first master, the first replica. */
   readonly servers: RedisServer[]
@@ -24,8 +29,6 @@ export interface RedisSentinel {
 }
 
 const name = 'headroom'
-const guardCount = 3
-const quorum = 2
 
 /** How long the master may be silent, in milliseconds. A busy machine must not look like a dead one. */
 const downAfter = 1_500
@@ -43,20 +46,21 @@ const hurry = ['INFO-PERIOD', 100, 'PUBLISH-PERIOD', 100, 'ASK-PERIOD', 100]
 const calm = ['PUBLISH-PERIOD', 2_000]
 
 /** Starts Sentinels and what they watch on 127.0.0.1; resolves when they could fail over. Needs Redis 7. */
-export async function startRedisSentinel ({ onProgress, ...options }: RedisGroupOptions = {}): Promise<RedisSentinel> {
+export async function startRedisSentinel ({ onProgress, guards: guardCount = 3, ...options }: RedisSentinelOptions = {}): Promise<RedisSentinel> {
   // By default a master waits five seconds for more replicas to come, and at its end ten for them to catch up.
   const args = ['--repl-diskless-sync-delay', '0', '--shutdown-timeout', '0']
   const servers = await startTogether([{ ...options, args }, { ...options, args }], onProgress)
   return await orStop(servers, async () => {
     const [master, replica] = servers as [RedisServer, RedisServer]
-    await command(replica, 'REPLICAOF', master.host, master.port)
+    await talk(replica, (redis) => redis.call('REPLICAOF', master.host, master.port))
     await until('the replica has the data of its master', () => isReplica(replica, master))
-    const guards = await startTogether(Array.from({ length: guardCount }, () => ({ args: ['--sentinel'], config: configFor(master) })))
+    const guards = await startTogether(Array.from({ length: guardCount }, () => ({ args: ['--sentinel'], config: configFor(master, guardCount) })))
     return await orStop(guards, async () => await watch(servers, guards))
   })
 }
 
-function configFor ({ host, port }: Address): string {
+function configFor ({ host, port }: Address, guardCount: number): string {
+  const quorum = Math.floor(guardCount / 2) + 1
   return `
     sentinel monitor ${name} ${host} ${port} ${quorum}
     sentinel down-after-milliseconds ${name} ${downAfter}
@@ -65,10 +69,10 @@ function configFor ({ host, port }: Address): string {
 }
 
 async function watch (servers: RedisServer[], guards: RedisServer[]): Promise<RedisSentinel> {
-  for (const guard of guards) await tune(guard, hurry)
+  await Promise.all(guards.map((guard) => talk(guard, (redis) => redis.call('SENTINEL', 'DEBUG', ...hurry))))
   await until('the Sentinels know each other and the replica', async () => {
     const reports = await Promise.all(guards.map(reportOf))
-    return reports.every(({ replicas, sentinels }) => replicas === 1 && sentinels === guardCount)
+    return reports.every(({ replicas, sentinels }) => replicas === 1 && sentinels === guards.length)
   })
 
   async function reports (): Promise<Report[]> {

@@ -14,7 +14,7 @@ import type { Telling } from './telling.js'
 /** What a key's read brought, if it brought anything that is not void. */
 export interface Found {
   readonly kept?: Kept | undefined
-  /** With the stamp by which to write behind what was read; none where Redis did not answer. */
+  /** With the stamp by which to write behind what was read; none where Redis did not answer, or has what a later release wrote. */
   readonly state?: RedisState
 }
 
@@ -34,7 +34,7 @@ const ONLY_EVERYTHING = [EVERYTHING]
 
 /** Reads values from Redis, and gives out none that is damaged or void, or older than what this process did. */
 export class Finding {
-  /** What stood there and was none of ours, or damaged. */
+  /** What stood there and was none of ours, damaged, or of another version. */
   unreadable = 0
   readonly #options: FindingOptions
 
@@ -87,7 +87,7 @@ export class Finding {
   #keptFrom (
     opened: RedisState['opened'], fence: Fence, asked: readonly string[], maxBytes: number, now: number
   ): Kept | undefined | Promise<Kept | undefined> {
-    if (opened.kind === 'unreadable') this.#unreadable(fence.key)
+    if (opened.kind === 'unreadable' || opened.kind === 'newer') this.#unreadable(fence.key)
     if (opened.kind !== 'value' || opened.held.keptUntil <= now) return undefined
     const { held } = opened
     try {

@@ -22,6 +22,11 @@ import type { Held, TagGeneration } from './tier.js'
  * | … | 4 | CRC-32 of all the bytes before it, little-endian: so that of the whole is always the same |
  *
  * The first twelve bytes are the state's stamp: whoever read them can later ask Redis to write only if they are still there.
+ *
+ * While a release is rolled out, or back, two versions stand side by side in one Redis. What is promised for all later ones: the
+ * first twelve bytes, of which any release writes only behind those that it has read; that a tombstone is of kind 1; and the
+ * checksum at the end, by which a release knows a value of a later version from one that is damaged. A later version can be read
+ * by its own release and those after it, which read the earlier ones too; all others leave it where it stands.
  */
 export const STAMP_BYTES = 12
 const FRESH_UNTIL = 12
@@ -57,8 +62,10 @@ const NOTHING: Held<Uint8Array> = { value: new Uint8Array(), freshUntil: 0, kept
 export type Opened =
   | { readonly kind: 'value', readonly held: Held<Buffer> }
   | { readonly kind: 'tombstone' }
-  /** Not ours, damaged, or of another version: to be treated as a miss. */
+  /** Not ours, damaged, or of an earlier version: to be treated as a miss, and to be overwritten. */
   | { readonly kind: 'unreadable' }
+  /** Of a later version: a miss, but the releases that can read it are to find it again. Were it overwritten, it would be by both for ever. */
+  | { readonly kind: 'newer' }
 
 /** The CRC-32 of whatever ends in its own. */
 const RESIDUE = 0x2144df1c
@@ -71,10 +78,13 @@ const UNREADABLE: Opened = { kind: 'unreadable' }
  */
 export function open (envelope: Buffer, now: number): Opened {
   const end = envelope.length - CHECKSUM_BYTES
-  if (end < HEADER_BYTES || envelope[0] !== MAGIC || envelope[1] !== VERSION) return UNREADABLE
+  const version = envelope[1] ?? 0
+  if (end < (version === VERSION ? HEADER_BYTES : STAMP_BYTES) || envelope[0] !== MAGIC || version < VERSION) return UNREADABLE
   // A flipped bit in a text is another text: only a checksum tells.
   if (crc32(envelope) !== RESIDUE) return UNREADABLE
+  // Of whatever version: nothing is lost by writing over it.
   if (envelope[2] === TOMBSTONE) return { kind: 'tombstone' }
+  if (version > VERSION) return { kind: 'newer' }
   const freshUntil = Math.min(envelope.readDoubleBE(FRESH_UNTIL), now + envelope.readDoubleBE(FRESH_FOR))
   const keptUntil = freshUntil + envelope.readDoubleBE(STALE_FOR)
   const loadTime = envelope.readFloatBE(LOAD_TIME)

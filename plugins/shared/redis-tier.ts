@@ -74,10 +74,10 @@ export interface RedisRead {
   readonly generations: ReadonlyArray<string | undefined>
 }
 
-/** What stands under a key, with the stamp to give to `writeIfUnchanged`. */
+/** What stands under a key, with the stamp to give to `writeIfUnchanged`: none where what stands there is to be left alone. */
 export interface RedisState {
   readonly opened: Opened | typeof ABSENCE | { readonly kind: 'unanswered', readonly error: Error }
-  readonly stamp: Buffer
+  readonly stamp: Buffer | undefined
 }
 
 const ABSENCE = { kind: 'absent' } as const
@@ -210,8 +210,8 @@ class State implements RedisState {
   }
 
   // Only a miss has a use for it.
-  get stamp (): Buffer {
-    return stampOf(this.#envelope)
+  get stamp (): Buffer | undefined {
+    return this.opened.kind === 'newer' ? undefined : stampOf(this.#envelope)
   }
 }
 

@@ -69,6 +69,7 @@ for (const store of stores(await useRedis(t))) {
       const { signal } = leaving
       t.equal(await cache.getOrSet('a', load, { signal, softTimeout: '5ms', staleOnError: '1h' }), 'old')
       await t.rejects(cache.getOrSet('a', load, { signal, hardTimeout: '5ms' }), { code: 'FST_HEADROOM_CACHE_TIMEOUT' })
+      await held.arrived()
       leaving.abort()
       t.equal(signals[0]!.aborted, false)
       held.open('new')

@@ -1,11 +1,15 @@
+import type { EventEmitter } from 'node:events'
 import fastify, { type FastifyInstance } from 'fastify'
-import { Redis as Redis6, type RedisOptions } from 'ioredis'
-import { Redis as Redis5 } from 'ioredis5'
+import { Redis as Redis6, type Cluster as Cluster6, type RedisOptions } from 'ioredis'
+import { Redis as Redis5, type Cluster as Cluster5 } from 'ioredis5'
 import type { Test } from 'tap'
 import cache, { type Cache, type CacheOptions, type RedisClient } from '../../plugins/cache/index.js'
+import { withResolvers } from '../../plugins/shared/with-resolvers.js'
 import { eventually } from '../helpers/eventually.js'
 import { captureLog } from '../helpers/log-capture.js'
 import type { UsedRedis } from '../helpers/redis.js'
+
+export type AnyRedis = Redis6 | Redis5 | Cluster6 | Cluster5
 
 export interface Clock {
   milliseconds: number
@@ -42,18 +46,20 @@ export function freshPrefix (base: string): string {
 
 /** A client of this test's own, ready. */
 export async function connect (t: Test, url: string, options: RedisOptions = {}): Promise<Redis6> {
-  const client = new Redis6(url, options as object)
-  client.on('error', () => {})
-  t.teardown(() => client.disconnect())
-  await eventually(() => client.status === 'ready')
-  return client
+  return await ready(t, new Redis6(url, options as object))
 }
 
 /** The same with ioredis 5. */
 export async function connect5 (t: Test, url: string): Promise<Redis5> {
-  const client = new Redis5(url)
-  client.on('error', () => {})
-  t.teardown(() => client.disconnect())
+  return await ready(t, new Redis5(url))
+}
+
+/** The client, which ends with the test, as soon as it is ready. */
+export async function ready<Client extends AnyRedis> (t: Test, client: Client): Promise<Client> {
+  // Of all of them; together they have no common type of listeners.
+  const emitter: EventEmitter = client
+  emitter.on('error', () => {})
+  t.teardown(() => { client.disconnect() })
   await eventually(() => client.status === 'ready')
   return client
 }
@@ -93,8 +99,32 @@ export async function heard (asked: { call (command: string, ...args: string[]):
   })
 }
 
+/**
+ * A client for one cache, and when that has heard itself: from then on it hears the others, and no gap comes between that
+ * would have it forget what it has under way.
+ */
+export function overheard (client: AnyRedis): { client: RedisClient, heardItself: Promise<void> } {
+  const { promise: heardItself, resolve } = withResolvers<void>()
+  const said = new Set<string>()
+  return {
+    heardItself,
+    client: altered(client, {
+      publish: async (channel, message) => {
+        said.add(message)
+        return await client.publish(channel, message)
+      },
+      duplicate: (...options: unknown[]) => {
+        const subscriber = (client as RedisClient).duplicate(...options)
+        // The cache listens already: it is told first.
+        setImmediate(() => { subscriber.on('message', (_channel, message: string) => { if (said.has(message)) resolve() }) })
+        return subscriber
+      }
+    })
+  }
+}
+
 /** The client, with some of its methods replaced. */
-export function altered (client: Redis6, changes: Partial<RedisClient>): RedisClient {
+export function altered (client: AnyRedis, changes: Partial<RedisClient>): RedisClient {
   return new Proxy(client, {
     get (target, name) {
       if (Object.hasOwn(changes, name)) return changes[name as keyof RedisClient]

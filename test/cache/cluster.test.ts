@@ -9,7 +9,7 @@ const ids = Array.from({ length: 60 }, (_, id) => id)
 const key = (id: number) => `user:${id}`
 
 t.test('while a node of a Cluster hangs', async (t) => {
-  const { nodes, startupNodes } = await useCluster(t)
+  const { nodes, startupNodes } = await useCluster(t, { replicas: 0 })
   const client = new Cluster(startupNodes)
   t.teardown(() => { client.disconnect() })
   await new Promise((resolve) => { client.once('ready', resolve) })

@@ -1,8 +1,8 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { Cache, LoadContext } from '../../plugins/cache/index.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
-import { buildApp, connect, freshPrefix, heard, type Built } from './build-app.js'
+import { freshPrefix } from './build-app.js'
 import { eventOrders, isMutation, keptAfter, type Event } from './event-orders.js'
 import { stores } from './stores.js'
 
@@ -68,14 +68,6 @@ function mayBe (value: unknown, order: readonly Event[], at: number, { setIsTagg
   return since((value as Asked).at).length === 0
 }
 
-/** An app that sees only what is in Redis. */
-async function appOnRedis (t: Test, prefix: string): Promise<Built> {
-  const client = await connect(t, redis.url)
-  const built = await buildApp(t, { redis: client, prefix, memory: false })
-  await heard(client, prefix, 2)
-  return built
-}
-
 for (const store of stores(redis).filter(({ name }) => !name.includes('ioredis 5'))) {
   t.test(store.name, async (t) => {
     t.jobs = FORMS.length
@@ -83,7 +75,8 @@ for (const store of stores(redis).filter(({ name }) => !name.includes('ioredis 5
       t.test(`in whatever order a load and what voids it come, the newest is kept, and nothing older: ${form.name}`, async (t) => {
         const prefix = freshPrefix(redis.prefix)
         const { cache } = await store.build(t, { prefix })
-        const inRedis = store.redis ? await appOnRedis(t, prefix) : undefined
+        // One that sees only what is in Redis.
+        const inRedis = store.redis ? await store.build(t, { prefix, memory: false }) : undefined
         const orders = [0, 1, 2, 3, 4].flatMap((mutations) => eventOrders(mutations))
         const wrong: unknown[] = []
         for (const order of orders) {

@@ -4,7 +4,7 @@ import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { stayAwake } from './awake.js'
-import { buildApp, connect, freshPrefix } from './build-app.js'
+import { freshPrefix } from './build-app.js'
 import { stores } from './stores.js'
 
 stayAwake(t)
@@ -146,7 +146,7 @@ for (const store of stores(redis)) {
     t.test('what took longer than the longest load does not come to Redis', async (t) => {
       const prefix = freshPrefix(redis.prefix)
       const { cache, clock } = await store.build(t, { longestLoad: '15ms', prefix })
-      const other = await buildApp(t, { redis: await connect(t, redis.url), prefix, memory: false })
+      const other = await store.build(t, { prefix, memory: false })
       const held = gate<string>()
       const { caller } = await tooLong((load) => cache.getOrSet('a', load), held)
       clock.milliseconds += 1_000

@@ -15,11 +15,12 @@ for (const store of stores(redis)) {
       const asked: number[] = []
       const users = cache.resource('user', { ttl: '1s', load: async (id: number) => { asked.push(id); return { id } } })
       t.strictSame(await Promise.all([users.get(7), users.get(7), users.get(8)]), [{ id: 7 }, { id: 7 }, { id: 8 }])
-      t.strictSame(asked, [7, 8])
+      // Each as soon as the node of a Cluster that has its key has answered.
+      t.strictSame([...asked].sort(), [7, 8])
       t.strictSame(await cache.get('user:7'), { id: 7 })
       clock.milliseconds += 1_000
       await users.get(7)
-      t.strictSame(asked, [7, 8, 7])
+      t.strictSame(asked.slice(2), [7])
     })
 
     t.test('getMany asks loadMany once for what is not kept, in order and without duplicates', async (t) => {

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
-import { type RedisCluster, startRedisCluster } from '../../services/redis-cluster.js'
-import type { RedisGroupOptions } from '../../services/redis-group.js'
-import { type RedisSentinel, startRedisSentinel } from '../../services/redis-sentinel.js'
+import { type RedisCluster, type RedisClusterOptions, startRedisCluster } from '../../services/redis-cluster.js'
+import { type RedisSentinel, type RedisSentinelOptions, startRedisSentinel } from '../../services/redis-sentinel.js'
 import { type RedisServer, type RedisServerOptions, startRedisServer } from '../../services/redis-server.js'
 import type { RunningServer } from '../../services/running-server.js'
 
@@ -35,13 +34,13 @@ export async function ownRedis (t: Test, options?: RedisServerOptions): Promise<
   return endsWith(t, await startRedisServer({ onProgress: (line) => { t.comment(line) }, ...options }))
 }
 
-/** A Cluster of the test's own: three masters with a replica each. Takes a good two seconds. */
-export async function useCluster (t: Test, options?: RedisGroupOptions): Promise<RedisCluster> {
+/** A Cluster of the test's own: three masters, with a replica each unless without is enough. Takes a good two seconds. */
+export async function useCluster (t: Test, options?: RedisClusterOptions): Promise<RedisCluster> {
   return endsWith(t, await startRedisCluster({ onProgress: (line) => { t.comment(line) }, ...options }))
 }
 
-/** A master and a replica of the test's own, watched by three Sentinels. */
-export async function useSentinel (t: Test, options?: RedisGroupOptions): Promise<RedisSentinel> {
+/** A master and a replica of the test's own, watched by three Sentinels, or by fewer. */
+export async function useSentinel (t: Test, options?: RedisSentinelOptions): Promise<RedisSentinel> {
   return endsWith(t, await startRedisSentinel({ onProgress: (line) => { t.comment(line) }, ...options }))
 }
 

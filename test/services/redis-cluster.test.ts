@@ -111,6 +111,17 @@ t.test('three masters with a replica each are up in under ten seconds and gone w
   t.notOk(cluster.nodes.some(({ pid }) => isAlive(pid)))
 })
 
+t.test('three masters alone serve every slot, without a replica', async (t) => {
+  const cluster = await useCluster(t, { replicas: 0 })
+  t.strictSame(await Promise.all(cluster.nodes.map((node) => roleOf(t, node))), ['master', 'master', 'master'])
+  const client = connect(t, cluster)
+  for (const key of ['a', 'b', 'c']) t.equal(await client.set(key, 'value'), 'OK')
+  const [first, , third] = cluster.nodes
+  t.equal(await cluster.masterOf(0), first)
+  t.equal(await cluster.masterOf(16_383), third)
+  await t.rejects(cluster.replicaOf(first!), { message: /^No replica of/ })
+})
+
 t.test('with persist, all nodes can be killed and come back with their data', async (t) => {
   const cluster = await useCluster(t, { persist: true })
   await connect(t, cluster).set('a', 'value')

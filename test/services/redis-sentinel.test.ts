@@ -42,6 +42,18 @@ t.test('master, replica and Sentinels are up in under ten seconds and gone when 
   t.notOk([...group.servers, ...group.guards].some(({ pid }) => isAlive(pid)))
 })
 
+t.test('one Sentinel alone tells clients the master, and fails over', async (t) => {
+  const group = await useSentinel(t, { guards: 1 })
+  t.equal(group.guards.length, 1)
+  const client = connect(t, group)
+  await client.set('key', 'before')
+  const replica = await group.replica()
+  await eventually(async () => await connectTo(t, replica).get('key') === 'before')
+  t.equal(await group.failOver(), replica)
+  await eventually(async () => await client.set('key', 'after').catch(() => '') === 'OK')
+  t.equal(await connectTo(t, replica).get('key'), 'after')
+})
+
 t.test('a client finds the master by the Sentinels, and follows a fail-over on an order', async (t) => {
   const group = await useSentinel(t)
   const [old, replica] = [await group.master(), await group.replica()]

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { ABSENT, open, sealTombstone, sealValue, STAMP_BYTES, stampOf } from '../../plugins/shared/envelope.js'
@@ -46,7 +47,7 @@ t.test('the stamp of a key that is not there is that of no envelope', async (t) 
   t.not(stampOf(sealTombstone()).length, 0)
 })
 
-t.test('what is short, foreign, or of another version or kind is unreadable', async (t) => {
+t.test('what is short, foreign, or of an earlier version or another kind is unreadable', async (t) => {
   const sound = sealValue(held(), now)
   const changed = (at: number, byte: number) => {
     const envelope = Buffer.from(sound)
@@ -55,6 +56,42 @@ t.test('what is short, foreign, or of another version or kind is unreadable', as
   }
   const foreign = [Buffer.alloc(0), Buffer.from('{"json":true,"long":"enough to be one of ours, and then some more"}'), sound.subarray(0, 19), changed(0, 0x47), changed(1, 3), changed(1, 1), changed(2, 2), changed(2, 255), changed(3, 1)]
   for (const envelope of foreign) t.strictSame(open(envelope, now), { kind: 'unreadable' })
+})
+
+/** As a release of that version would have left it. */
+function ofVersion (version: number, envelope: Buffer): Buffer {
+  const copy = Buffer.from(envelope)
+  copy[1] = version
+  copy.writeUInt32LE(crc32(copy.subarray(0, -4)), copy.length - 4)
+  return copy
+}
+
+const VERSION = sealTombstone()[1]!
+
+t.test('a value of a later version is told apart, whatever its release has behind the stamp', async (t) => {
+  const sound = sealValue(held(), now)
+  const short = Buffer.concat([sound.subarray(0, STAMP_BYTES), Buffer.alloc(4)])
+  const otherKind = Buffer.from(sound)
+  otherKind[2] = 7
+  const long = Buffer.concat([sound.subarray(0, STAMP_BYTES), Buffer.alloc(1_000, 0xff)])
+  for (const envelope of [sound, short, otherKind, long]) {
+    for (const version of [VERSION + 1, VERSION + 2, 255]) t.strictSame(open(ofVersion(version, envelope), now), { kind: 'newer' })
+  }
+})
+
+t.test('a tombstone of a later version is one', async (t) => {
+  t.strictSame(open(ofVersion(VERSION + 1, sealTombstone()), now), { kind: 'tombstone' })
+  t.strictSame(open(ofVersion(255, Buffer.concat([sealTombstone(), Buffer.alloc(9)])), now), { kind: 'tombstone' })
+})
+
+t.test('what is of an earlier version is unreadable, and so is what is damaged and only looks like a later one', async (t) => {
+  for (const envelope of [sealValue(held(), now), sealTombstone()]) {
+    for (const version of [0, 1, VERSION - 1]) t.strictSame(open(ofVersion(version, envelope), now), { kind: 'unreadable' })
+  }
+  const flipped = sealValue(held(), now)
+  flipped[1] = VERSION + 1
+  t.strictSame(open(flipped, now), { kind: 'unreadable' })
+  t.strictSame(open(ofVersion(VERSION + 1, Buffer.concat([flipped.subarray(0, 7), Buffer.alloc(4)])), now), { kind: 'unreadable' }, 'too short for a stamp')
 })
 
 t.test('a time that is none is unreadable, not for ever', async (t) => {

@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.js'
 import { useCluster, useRedis } from '../helpers/redis.js'
 
 const redis = await useRedis(t)
-const cluster = await useCluster(t)
+const cluster = await useCluster(t, { replicas: 0 })
 
 type Client = RedisClient & Pick<Redis, 'set' | 'pttl' | 'exists'>
 

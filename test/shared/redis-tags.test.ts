@@ -7,7 +7,7 @@ import { useCluster, useRedis } from '../helpers/redis.js'
 import { buildRedisTier } from './redis-tier.js'
 
 const redis = await useRedis(t)
-const cluster = await useCluster(t)
+const cluster = await useCluster(t, { replicas: 0 })
 
 type Client = RedisClient & { set (key: string, value: string): Promise<unknown>, pttl (key: string): Promise<number> }
 

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { RedisTier } from '../../plugins/shared/redis-tier.js'
 import type { Held } from '../../plugins/shared/tier.js'
 import { altered, connect } from '../cache/build-app.js'
+import { nextRelease } from '../cache/next-release.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildRedisTier } from './redis-tier.js'
 
@@ -14,6 +15,10 @@ async function build (t: Test, options: { memoryOfDeletes?: number } = {}) {
 
 async function state (tier: RedisTier, key: string) {
   return (await tier.read([key])).states[0]!
+}
+
+async function stampAt (tier: RedisTier, key: string): Promise<Buffer> {
+  return (await state(tier, key)).stamp!
 }
 
 function held (text: string, fresh = 60_000): Held<Uint8Array> {
@@ -35,23 +40,36 @@ t.test('a conditional write happens only on the state that was read', async (t) 
   const write = async (stamp: Buffer, text: string) => (await tier.writeIfUnchanged([{ key: 'a', stamp, held: held(text) }]))[0]
   const yes = { status: 'fulfilled', value: true }
   const no = { status: 'fulfilled', value: false }
-  const absent = (await state(tier, 'a')).stamp
+  const absent = await stampAt(tier, 'a')
   t.strictSame(await write(absent, '1'), yes)
   t.strictSame(await write(absent, '2'), no)
-  const first = (await state(tier, 'a')).stamp
+  const first = await stampAt(tier, 'a')
   await tier.set('a', held('1'))
   t.strictSame(await write(first, '3'), no, 'the same value written again is another state')
-  const second = (await state(tier, 'a')).stamp
+  const second = await stampAt(tier, 'a')
   t.strictSame(await write(second, '4'), yes)
   await tier.delete('a')
-  const deleted = (await state(tier, 'a')).stamp
+  const deleted = await stampAt(tier, 'a')
   await tier.delete('a')
   t.strictSame(await write(deleted, '5'), no, 'and so is a second delete')
 })
 
+t.test('what a later release wrote has no stamp, and so is not written over; its tombstone is one', async (t) => {
+  const { tier, client, prefix } = await build(t)
+  const { tier: newer } = buildRedisTier({ client: nextRelease(client), base: redis.prefix, prefix })
+  await newer.set('a', held('newer'))
+  t.match(await state(tier, 'a'), { opened: { kind: 'newer' }, stamp: undefined })
+  t.equal(await tier.get('a'), undefined)
+  t.equal(Buffer.from((await newer.get('a'))!.value).toString(), 'newer')
+  await newer.delete('a')
+  t.equal((await state(tier, 'a')).opened.kind, 'tombstone')
+  t.strictSame(await tier.writeIfUnchanged([{ key: 'a', stamp: await stampAt(tier, 'a'), held: held('older') }]), [{ status: 'fulfilled', value: true }])
+  t.equal(Buffer.from((await newer.get('a'))!.value).toString(), 'older')
+})
+
 t.test('of many conditional writes each has its own answer, in the order asked', async (t) => {
   const { tier } = await build(t)
-  const absent = (await state(tier, 'a')).stamp
+  const absent = await stampAt(tier, 'a')
   const keys = Array.from({ length: 1_000 }, (_, index) => String(index))
   await Promise.all(keys.filter((_, index) => index % 7 === 0).map((key) => tier.set(key, held('newer'))))
   const results = await tier.writeIfUnchanged(keys.map((key, index) => ({ key, stamp: absent, held: held(index % 100 === 0 ? 'x'.repeat(200_000) : key) })))
@@ -62,7 +80,7 @@ t.test('of many conditional writes each has its own answer, in the order asked',
 
 t.test('a replacement is written only on the state that was read, and else nobody has a value', async (t) => {
   const { tier } = await build(t)
-  const absent = (await state(tier, 'a')).stamp
+  const absent = await stampAt(tier, 'a')
   t.equal(await tier.replace('a', absent, held('1')), true)
   t.equal(Buffer.from((await tier.get('a'))!.value).toString(), '1')
   t.equal(await tier.replace('a', absent, held('2')), false)
@@ -97,7 +115,7 @@ t.test('a write, a replacement, a delete and an invalidation are published, a co
   })
   await subscriber.subscribe(channel)
   await tier.set('a', held('x'))
-  await tier.writeIfUnchanged([{ key: 'a', stamp: (await state(tier, 'a')).stamp, held: held('y') }])
+  await tier.writeIfUnchanged([{ key: 'a', stamp: await stampAt(tier, 'a'), held: held('y') }])
   await tier.replace('b', Buffer.alloc(0), held('x'))
   await tier.delete('c')
   await tier.tags.invalidate(['x', 'y'], 'invalidated')

@@ -3,14 +3,15 @@ import { RedisCommands } from '../../plugins/shared/redis-commands.js'
 import { RedisTier } from '../../plugins/shared/redis-tier.js'
 import { freshPrefix } from '../cache/build-app.js'
 
-/** A tier under a prefix of its own, patient with a busy machine. */
-export function buildRedisTier ({ client, base, memoryOfDeletes = 60_000, now = Date.now }: { client: RedisClient, base: string, memoryOfDeletes?: number, now?: () => number }) {
-  const prefix = freshPrefix(base)
+/** A tier under a prefix of its own unless one is given, patient with a busy machine. */
+export function buildRedisTier (
+  { client, base, memoryOfDeletes = 60_000, now = Date.now, prefix = freshPrefix(base) }: { client: RedisClient, base: string, memoryOfDeletes?: number, now?: () => number, prefix?: string }
+) {
   const keyOf = (key: string) => `${prefix}:key:${encodeURIComponent(key)}`
   const tagKeyOf = (tag: string) => `${prefix}:tag:${encodeURIComponent(tag)}`
   const channel = `${prefix}:channel`
   const tier = new RedisTier({
     commands: new RedisCommands({ client, timeout: 10_000 }), keyOf, tagKeyOf, channel, leaseKeyOf: (key) => `${prefix}:lease:{${keyOf(key)}}`, messageFor: (key) => ({ text: `message for ${key}`, sent () {}, failed () {} }), memoryOfDeletes, now
   })
-  return { tier, keyOf, tagKeyOf, channel }
+  return { tier, prefix, keyOf, tagKeyOf, channel }
 }

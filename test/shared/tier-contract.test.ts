@@ -1,9 +1,10 @@
-import { Cluster } from 'ioredis'
+import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis'
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import t, { type Test } from 'tap'
 import { MemoryTier } from '../../plugins/shared/memory-tier.js'
 import type { Held, Tier } from '../../plugins/shared/tier.js'
-import { connect, connect5 } from '../cache/build-app.js'
-import { useCluster, useRedis } from '../helpers/redis.js'
+import { connect, connect5, ready, type AnyRedis } from '../cache/build-app.js'
+import { useCluster, useRedis, useSentinel } from '../helpers/redis.js'
 import { buildRedisTier } from './redis-tier.js'
 
 interface Built {
@@ -12,8 +13,7 @@ interface Built {
   advance (milliseconds: number): void
 }
 
-const redis = await useRedis(t)
-const cluster = await useCluster(t)
+const [redis, cluster, sentinel] = await Promise.all([useRedis(t), useCluster(t, { replicas: 0 }), useSentinel(t, { guards: 1 })])
 
 const tiers: Array<{ name: string, build: (t: Test) => Built | Promise<Built> }> = [
   {
@@ -23,23 +23,20 @@ const tiers: Array<{ name: string, build: (t: Test) => Built | Promise<Built> }>
       return { ...clock, tier: new MemoryTier<Uint8Array>({ maxBytes: 2 ** 26, sizeOf: (value) => value.length, now: clock.now }) }
     }
   },
-  ...[{ name: 'Redis, ioredis 6', open: connect }, { name: 'Redis, ioredis 5', open: connect5 }].map(({ name, open }) => ({
+  ...([
+    { name: 'Redis, ioredis 6', open: (t) => connect(t, redis.url) },
+    { name: 'Redis, ioredis 5', open: (t) => connect5(t, redis.url) },
+    { name: 'Redis Sentinel, ioredis 6', open: (t) => ready(t, new Redis6({ sentinels: sentinel.sentinels, name: sentinel.name })) },
+    { name: 'Redis Sentinel, ioredis 5', open: (t) => ready(t, new Redis5({ sentinels: sentinel.sentinels, name: sentinel.name })) },
+    { name: 'Redis Cluster, ioredis 6', open: (t) => ready(t, new Cluster6(cluster.startupNodes)) },
+    { name: 'Redis Cluster, ioredis 5', open: (t) => ready(t, new Cluster5(cluster.startupNodes)) }
+  ] satisfies Array<{ name: string, open: (t: Test) => Promise<AnyRedis> }>).map(({ name, open }) => ({
     name,
     async build (t: Test) {
       const clock = movable()
-      return { ...clock, tier: buildRedisTier({ client: await open(t, redis.url), base: redis.prefix, now: clock.now }).tier }
+      return { ...clock, tier: buildRedisTier({ client: await open(t), base: redis.prefix, now: clock.now }).tier }
     }
-  })),
-  {
-    name: 'Redis Cluster',
-    async build (t: Test) {
-      const clock = movable()
-      const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
-      t.teardown(() => client.disconnect())
-      await new Promise((resolve) => client.once('ready', resolve))
-      return { ...clock, tier: buildRedisTier({ client, base: 'contract', now: clock.now }).tier }
-    }
-  }
+  }))
 ]
 
 /** A clock that Redis can agree with. */
