@@ -57,7 +57,7 @@ export class TieredCache implements Cache {
       ...options,
       onRedisError: (error) => {
         options.onRedisError(error)
-        if (!isReply(error)) this.redisSilent()
+        if (!isReply(error)) this.#turns?.giveUp()
       },
       onForgotten: (outdated) => {
         if (outdated === 'everything') {
@@ -155,8 +155,8 @@ export class TieredCache implements Cache {
     if (news.kind === 'ended') this.#turns?.hear(news.key, news.ending)
   }
 
-  /** Redis does not answer, or what it says is not heard: the ends of others' loads may not be heard either. */
-  redisSilent (): void {
+  /** What others say is not heard: nor may be the ends of their loads. */
+  deaf (): void {
     this.#turns?.lookAgain()
   }
 

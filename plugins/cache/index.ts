@@ -150,10 +150,9 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       messages,
       onNews: (news) => { tiered.hear(news) },
       onGap: () => { tiered.tiers.forgetAll() },
-      onSilence: () => { tiered.redisSilent() },
+      onSilence: () => { tiered.deaf() },
       onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
-    tiered.tiers.follow(coherence)
     const masters = new RedisMasters({
       client,
       onSame: (at) => { tiered.tiers.confirm(at) },
@@ -162,6 +161,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
         tiered.tiers.tellAgain()
       }
     })
+    tiered.tiers.follow(coherence, masters)
     app.addHook('onClose', async () => {
       masters.close()
       coherence.close()

@@ -184,6 +184,7 @@ export class Loading {
   async #goOn (came: readonly Came[], snapshot: Snapshot, departure: Departure): Promise<void> {
     try {
       const unkept: Ours[] = []
+      const unanswered: Ours[] = []
       const again: Flight[] = []
       for (const { missing, heard } of came) {
         const { flight } = missing
@@ -193,6 +194,7 @@ export class Loading {
           this.close(flight)
           flight.landAgain()
         } else if (heard === 'unkept') unkept.push(alone(missing))
+        else if (heard === 'unanswered') unanswered.push({ ...alone(missing), stamp: undefined })
         else {
           // A source that fails is not tried by one process after the other: who waits for the last would wait for them all.
           if (heard === 'failed') flight.aloneFrom = 0
@@ -201,6 +203,7 @@ export class Loading {
       }
       const loads: Array<Promise<void>> = []
       if (unkept.length > 0) loads.push(this.#loadOurs(unkept, snapshot, departure))
+      if (unanswered.length > 0) loads.push(this.#loadOurs(unanswered, { ...snapshot, any: undefined }, departure))
       const missing = again.length > 0 ? await this.#options.find(again, departure) : []
       if (missing.length > 0) loads.push(this.load(missing, departure))
       await Promise.all(loads)

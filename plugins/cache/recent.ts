@@ -5,7 +5,7 @@ export class Recent {
   readonly #most: number
   readonly #now: () => number
   /** What came before that does not matter. */
-  #floor = -Infinity
+  #floor = -Number.MAX_VALUE
   /** When the last came of those that are not remembered: they were too many. */
   #forgot = -Infinity
 
@@ -34,6 +34,10 @@ export class Recent {
     }
   }
 
+  has (name: string): boolean {
+    return this.#names.has(name) || this.#forgot >= this.#floor
+  }
+
   /** At that time all was well with what came till then, but for what came just before. */
   confirm (at: number): void {
     this.#floor = Math.max(this.#floor, at - this.#lasting)
@@ -45,6 +49,6 @@ export class Recent {
 
   /** @returns undefined when there were too many to remember all of them */
   names (): string[] | undefined {
-    return this.#forgot >= this.#floor && this.#forgot !== -Infinity ? undefined : [...this.#names.keys()]
+    return this.#forgot >= this.#floor ? undefined : [...this.#names.keys()]
   }
 }

@@ -17,6 +17,8 @@ export interface TellingOptions {
   messages: Messages
   tags: Tags
   onRedisError: (error: unknown) => void
+  /** Whether another server may answer than the one that was told: then what it has of what it was told of lately is not believed. */
+  isDoubtful: () => boolean
 }
 
 /**
@@ -53,22 +55,34 @@ export class Telling {
     this.#toldTags.confirm(at)
   }
 
-  /** Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told again. */
-  tellAgain (): void {
+  /**
+   * Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told
+   * again. @returns what that is
+   */
+  tellAgain (): { readonly keys: readonly string[], readonly tags: readonly string[] } {
     const [keys, tags] = [this.#toldKeys.names(), this.#toldTags.names()]
-    if (keys === undefined || tags === undefined) return this.#tooMuch()
+    if (keys === undefined || tags === undefined) {
+      this.#tooMuch()
+      return { keys: [], tags: [EVERYTHING] }
+    }
     this.#keys.add(keys)
     this.#tags.add(tags)
+    this.recovered()
+    return { keys, tags }
   }
 
-  /** Of the keys, those that Redis has something too old for. */
+  /** Of the keys, those that Redis may have something too old for. */
   untold<T extends { readonly key: string }> (keyed: readonly T[]): readonly T[] {
-    return this.#keys.size === 0 ? NONE : keyed.filter(({ key }) => this.#keys.has(key))
+    const doubtful = this.#options.isDoubtful()
+    if (this.#keys.size === 0 && !doubtful) return NONE
+    return keyed.filter(({ key }) => this.#keys.has(key) || (doubtful && this.#toldKeys.has(key)))
   }
 
-  /** Of the tags, those that Redis takes for valid, and that are not. */
+  /** Of the tags, those that Redis may take for valid, and that are not. */
   untoldTags (tags: readonly string[]): readonly string[] {
-    return this.#tags.size === 0 ? NONE : tags.filter((tag) => this.#tags.has(tag))
+    const doubtful = this.#options.isDoubtful()
+    if (this.#tags.size === 0 && !doubtful) return NONE
+    return tags.filter((tag) => this.#tags.has(tag) || (doubtful && this.#toldTags.has(tag)))
   }
 
   /** @returns whether Redis has heard it */

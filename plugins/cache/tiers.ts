@@ -1,5 +1,6 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
 import { UnavailableError } from '../shared/redis-commands.js'
+import type { RedisMasters } from '../shared/redis-masters.js'
 import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisTier } from '../shared/redis-tier.js'
 import type { Held, TagGeneration } from '../shared/tier.js'
@@ -64,20 +65,22 @@ export class Tiers {
   readonly #telling: Telling
   readonly #finding: Finding
   #coherence: Coherence | undefined
+  #masters: Pick<RedisMasters, 'certain'> | undefined
 
   constructor (options: TiersOptions) {
     const { redis, messages, now } = options
     const onRedisError = (error: unknown): void => { this.redisFailed(error) }
     this.#options = options
     this.#memory = options.memory
-    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError })
+    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, isDoubtful: () => this.#masters?.certain === false })
     this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
     this.#finding = new Finding({ redis, memory: this.#memory, tags: this.tags, generations: this.generations, telling: this.#telling, now, onRedisError })
   }
 
-  /** From now on, memory is trusted only while the messages of the other processes are heard. */
-  follow (coherence: Coherence): void {
+  /** From now on, memory is trusted only while the messages of the other processes are heard, and Redis while it is the same. */
+  follow (coherence: Coherence, masters: Pick<RedisMasters, 'certain'>): void {
     this.#coherence = coherence
+    this.#masters = masters
   }
 
   /** Whether the other processes are heard now. */
@@ -106,7 +109,10 @@ export class Tiers {
 
   /** Another server has taken the place of the Redis that was told what this process wrote. */
   tellAgain (): void {
-    this.#telling.tellAgain()
+    const { keys, tags } = this.#telling.tellAgain()
+    // What was read of that server till now may be from before.
+    for (const key of keys) this.forget(key)
+    if (tags.length > 0) this.forgetTags(tags)
   }
 
   /** Ends the attempts to tell Redis what it could not be told. */

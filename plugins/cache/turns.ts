@@ -8,8 +8,8 @@ import type { Messages } from './messages.js'
 /** How a load ended: its value is in Redis, it threw, or it gave what is not to be kept there. */
 export type Ending = 'kept' | 'failed' | 'unkept'
 
-/** What the wait for another's load ended with: how that ended, or that it is to be looked at again. */
-export type Heard = Ending | 'unknown'
+/** What the wait for another's load ended with: how that ended, that it is to be looked at again, or that Redis does not answer. */
+export type Heard = Ending | 'unknown' | 'unanswered'
 
 export type Turn =
   /** To be loaded by us; without a lease where Redis cannot say whose turn it is, or where taking turns is of no use. */
@@ -57,6 +57,9 @@ const UNKEPT = { max: 10_000, ttl: 10_000 }
 /** Milliseconds to ask again after, where the end of another's load cannot be heard. */
 const DEAF = 100
 
+/** Milliseconds after which Redis is told once more of an end that it could not be told of. */
+const AGAIN = 200
+
 /** Milliseconds that the message of an end may take: who asks again at the very end of a lease only finds it renewed. */
 const MARGIN = 50
 
@@ -69,6 +72,7 @@ export class Turns {
   readonly #theirs = new LRUCache<string, number>({ max: UNKEPT.max })
   /** Leases of ours that have not ended, by the key that they are for. */
   readonly #own = new Map<string, Lease>()
+  #closed = false
 
   constructor (options: TurnsOptions) {
     this.#options = options
@@ -154,7 +158,8 @@ export class Turns {
   close (): void {
     void this.#release([...this.#own].map(([key, lease]) => ({ key, lease, ending: 'failed' })))
     this.#own.clear()
-    this.lookAgain()
+    this.#closed = true
+    this.giveUp()
   }
 
   /** Whether another process is loading the key, as far as is known without asking. */
@@ -175,9 +180,14 @@ export class Turns {
     for (const tell of this.#waiting.get(key) ?? []) tell(heard)
   }
 
-  /** The loads of others are not worth waiting for, or their ends may have been missed, or Redis has failed. */
+  /** The loads of others are not worth waiting for, or their ends may have been missed. */
   lookAgain (): void {
     for (const key of this.#waiting.keys()) this.hear(key, 'unknown')
+  }
+
+  /** Redis does not answer: nobody is to wait for it once more. */
+  giveUp (): void {
+    for (const key of this.#waiting.keys()) this.hear(key, 'unanswered')
   }
 
   async #release (ended: readonly Ended[]): Promise<void> {
@@ -185,10 +195,17 @@ export class Turns {
     const held = new Map<Lease, Ended>()
     for (const one of ended) if (one.lease !== undefined) held.set(one.lease, one)
     if (held.size === 0) return
-    await leases.release([...held.keys()], (lease) => {
+    const messageFor = (lease: Lease): string => {
       const { key, ending } = held.get(lease)!
       return messages.ofEnding(key, ending)
-    }).catch(onRedisError)
+    }
+    try {
+      await leases.release([...held.keys()], messageFor)
+    } catch (error) {
+      onRedisError(error)
+      // Where the connection was cut, others wait for the rest of the lease.
+      if (!this.#closed) setTimeout(() => { leases.release([...held.keys()], messageFor).catch(() => {}) }, AGAIN).unref()
+    }
   }
 
   #theirTurn (key: string, ear: Ear, left: number): Theirs {

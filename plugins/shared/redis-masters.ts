@@ -1,4 +1,5 @@
 import { isConnected, type RedisClient } from './redis-client.js'
+import { isReply } from './redis-commands.js'
 import { slotOf } from './redis-slot.js'
 
 /** Milliseconds between two looks. */
@@ -6,6 +7,9 @@ const INTERVAL = 1_000
 
 /** Milliseconds for an answer: clients can drop a command without a word. */
 const PATIENCE = 5_000
+
+/** After these it may be another server that answers; of a Cluster's client the last two. */
+const DOUBTFUL = ['close', '-node', '+node']
 
 /** INFO names no key: a Cluster's client would ask any node, and would not learn that another one has a shard now. */
 const INFO_OF_NODE = "return redis.call('INFO', 'replication')"
@@ -27,8 +31,16 @@ export class RedisMasters {
   readonly #options: RedisMastersOptions
   readonly #timer: NodeJS.Timeout
   readonly #look = (): void => { void this.#lookOnce() }
+  readonly #doubt = (): void => {
+    this.#doubts++
+    this.#look()
+  }
+
   /** Of each master the id of its history; undefined until it has answered. */
   #known: Map<string, string | undefined> | undefined
+  #doubts = 0
+  /** As many as there had been when a look began that found the masters to be known. */
+  #dispelled = 0
   #looking = false
   #closed = false
 
@@ -36,13 +48,20 @@ export class RedisMasters {
     this.#options = options
     this.#timer = setInterval(this.#look, INTERVAL).unref()
     options.client.on?.('ready', this.#look)
+    for (const event of DOUBTFUL) options.client.on?.(event, this.#doubt)
     this.#look()
+  }
+
+  /** Whether it is the known servers that answer, as far as can be seen without asking them. */
+  get certain (): boolean {
+    return this.#doubts === this.#dispelled
   }
 
   close (): void {
     this.#closed = true
     clearInterval(this.#timer)
     this.#options.client.off?.('ready', this.#look)
+    for (const event of DOUBTFUL) this.#options.client.off?.(event, this.#doubt)
   }
 
   /** Never rejects: what cannot be seen now is seen later. */
@@ -51,15 +70,21 @@ export class RedisMasters {
     if (this.#looking || this.#closed || !isConnected(client)) return
     this.#looking = true
     const began = performance.now()
+    const doubts = this.#doubts
     const asked = this.#ask()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined) }, PATIENCE).unref() })
-    const ids = await Promise.all(asked.map(({ report }) => Promise.race([report.then(replicationId, () => undefined), late])))
+    const ids = await Promise.all(asked.map(({ report }) => Promise.race([report.then(replicationId, withoutId), late])))
     clearTimeout(timer)
     this.#looking = false
     if (asked.length === 0 || this.#closed) return
-    if (this.#learn(asked.map(({ master }) => master), ids)) onChange()
-    else if (!ids.includes(undefined)) onSame(began)
+    const changed = this.#learn(asked.map(({ master }) => master), ids)
+    if (changed) onChange()
+    if (!ids.includes(undefined)) {
+      this.#dispelled = doubts
+      if (!changed) onSame(began)
+    }
+    if (this.#doubts !== doubts) setImmediate(this.#look)
   }
 
   #ask (): Array<{ readonly master: string, readonly report: Promise<unknown> }> {
@@ -99,6 +124,13 @@ function keysByMaster (slots: NonNullable<RedisClient['slots']>): Map<string, st
   return keys
 }
 
-function replicationId (report: unknown): string | undefined {
-  return /^master_replid:([0-9a-f]{40})/m.exec(String(report))?.[1]
+function replicationId (report: unknown): string {
+  return /^master_replid:([0-9a-f]{40})/m.exec(String(report))?.[1] ?? UNKNOWN
 }
+
+/** A server that does not tell, or not us: then there is nothing to compare. One that is loading will tell later. */
+function withoutId (error: unknown): string | undefined {
+  return isReply(error) && /^(?:NOPERM|ERR) /.test((error as Error).message) ? UNKNOWN : undefined
+}
+
+const UNKNOWN = 'unknown'
