@@ -101,7 +101,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     return { value, lease: redisLeaseKey(prefix, value) }
   }
   const unfit = client === false ? undefined : unfitOption(client)
-  if (unfit !== undefined) throw new OptionError(complaint('options.redis', 'a client that reads from masters, and in Cluster has no key prefix', `one with ${unfit}`))
+  if (unfit !== undefined) throw new OptionError(complaint('options.redis', unfit.expected, unfit.given))
   if (strict && client === false) throw new OptionError('options.strict: needs Redis, through which writes are shared')
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')

@@ -49,17 +49,17 @@ export function isRedisClient (value: unknown): value is RedisClient {
 }
 
 /**
- * @returns the option of a client that makes it unfit: by which it reads from replicas, which can have what was overwritten or
- *   deleted long ago; or changes keys whose slots in a Cluster are to be known
+ * @returns the option that makes a client unfit, and what is expected of it: replicas can have what was overwritten or deleted
+ *   long ago, and of a key that the client changes the slot in a Cluster is not known
  */
-export function unfitOption ({ options = {}, isCluster }: RedisClient): string | undefined {
+export function unfitOption ({ options = {}, isCluster }: RedisClient): { readonly expected: string, readonly given: string } | undefined {
   const given = options as Record<string, unknown>
-  if (isCluster === true) {
-    const { keyPrefix = (given.redisOptions as Record<string, unknown> | undefined)?.keyPrefix } = given
-    if (typeof keyPrefix === 'string' && keyPrefix !== '') return `keyPrefix ${describe(keyPrefix)}; the cache has a prefix of its own`
+  const { keyPrefix = (given.redisOptions as Record<string, unknown> | undefined)?.keyPrefix } = given
+  if (isCluster === true && typeof keyPrefix === 'string' && keyPrefix !== '') {
+    return { expected: 'a client of a Cluster that has no key prefix', given: `one with keyPrefix ${describe(keyPrefix)}` }
   }
   for (const [name, ofMaster] of [['scaleReads', 'master'], ['role', 'master'], ['readOnly', false]] as const) {
-    if (given[name] !== undefined && given[name] !== ofMaster) return `${name} ${describe(given[name])}`
+    if (given[name] !== undefined && given[name] !== ofMaster) return { expected: 'a client that reads from masters', given: `one with ${name} ${describe(given[name])}` }
   }
   return undefined
 }

@@ -141,3 +141,57 @@ t.test('a stale value is given to nobody once messages may have been missed: ano
   loads.fail(new Error('source away'))
   await t.rejects(asked, { message: 'source away' })
 })
+
+t.test('a subscription that Redis refuses is said once, and memory is not trusted while Redis answers', async (t) => {
+  const outside = await connect(t, server.url)
+  await outside.call('ACL', 'SETUSER', 'deaf', 'on', '>secret', '~*', '+@all', 'resetchannels')
+  const app = await buildApp(t, { redis: await connect(t, server.url.replace('//', '//deaf:secret@')), prefix: freshPrefix('app') })
+  await eventually(() => app.log().some((line) => line.includes('cannot subscribe')))
+  let loads = 0
+  const load = (): number => ++loads
+  t.equal(await app.cache.getOrSet('a', load), 1)
+  t.notOk(await inMemory(app, 'a'))
+  await new Promise((resolve) => { setTimeout(resolve, 300) })
+  t.equal(app.log().filter((line) => line.includes('cannot subscribe')).length, 1)
+})
+
+t.test('a subscription that falls silent in its handshake is made anew', async (t) => {
+  const proxy = await startProxy(t, server.url)
+  const direct = await connect(t, server.url)
+  const through = await connect(t, proxy.url)
+  proxy.swallow()
+  let duplicates = 0
+  const app = await buildApp(t, {
+    prefix: freshPrefix('app'),
+    redis: altered(direct, { duplicate: (...options) => (++duplicates === 1 ? through : direct).duplicate(...options as []) })
+  })
+  await eventually(() => duplicates === 2)
+  await t.resolves(trustsMemory(app))
+})
+
+t.test('what is heard late, however evenly, is not trusted: a deleted value is given out for a second at most', async (t) => {
+  const prefix = freshPrefix('app')
+  const proxy = await startProxy(t, server.url)
+  const direct = await connect(t, server.url)
+  const slow = await connect(t, proxy.url)
+  const a = await buildApp(t, { prefix, redis: await connect(t, server.url) })
+  const b = await buildApp(t, { prefix, redis: altered(direct, { duplicate: (...options) => slow.duplicate(...options as []) }) })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  proxy.delay(1_600, 'toClient')
+  await new Promise((resolve) => { setTimeout(resolve, 3_000) })
+  await a.cache.set('a', 'old')
+  await b.cache.get('a')
+  await a.cache.delete('a')
+  await t.resolves(eventually(async () => !await b.cache.has('a'), 1_000))
+  proxy.delay(0)
+  await t.resolves(eventually(async () => { await b.cache.set('b', 1); return await inMemory(b, 'b') }), 'and is trusted again when it is not late')
+})
+
+t.test('what was said unheard before a process took leave is noticed with that', async (t) => {
+  const { b, prefix, outside } = await twoApps(t)
+  await outside.publish(`${prefix}:cache`, '["x",0,0,[],"beat","0"]')
+  await b.cache.set('a', 1)
+  t.ok(await inMemory(b, 'a'))
+  await outside.publish(`${prefix}:cache`, '["x",0,1,[],"leave"]')
+  await t.resolves(eventually(() => b.cache.stats().entries === 0))
+})

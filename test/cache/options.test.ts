@@ -64,6 +64,16 @@ t.test('a client that reads from replicas stops the boot: they can have what was
   }
 })
 
+t.test('a client of a Cluster with a key prefix stops the boot: the slots of its keys are not known', async (t) => {
+  for (const options of [{ keyPrefix: 'shop:' }, { redisOptions: { keyPrefix: 'shop:' } }]) {
+    const redis = new Cluster([{ port: 1 }], { lazyConnect: true, ...options })
+    await t.rejects(async () => { await bare(t).register(cache, { redis }) }, {
+      code: 'FST_HEADROOM_CACHE_OPTION', message: 'cache: options.redis: expected a client of a Cluster that has no key prefix, got one with keyPrefix "shop:"'
+    })
+    redis.disconnect()
+  }
+})
+
 t.test('what was given as options is not changed', async (t) => {
   const options = Object.freeze({ redis: false, memory: Object.freeze({ maxBytes: '1mb' }), ttl: '5s' }) as CacheOptions
   await t.resolves(buildApp(t, options))

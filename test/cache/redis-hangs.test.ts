@@ -56,3 +56,24 @@ t.test('who waits for the load of another process does not wait for a Redis that
   held.open('loaded there')
   await here
 })
+
+t.test('with strict, what Redis could not be told of rejects, and Redis is told all the same when it answers', async (t) => {
+  const { client, state } = await hanging(t)
+  const prefix = freshPrefix(redis.prefix)
+  const app = await buildApp(t, { redis: client, prefix, strict: true, commandTimeout: 50 })
+  const other = await buildApp(t, { redis: await connect(t, redis.url), prefix, memory: false })
+  for (const key of ['deleted', 'set']) t.strictSame(await app.cache.set(key, 'old', { tags: ['tag'] }), { shared: true })
+  await other.cache.set('tagged', 'old', { tags: ['tag'] })
+  state.passes = 0
+  const UNSHARED = { code: 'FST_HEADROOM_CACHE_UNSHARED', statusCode: 503 }
+  await t.rejects(app.cache.delete('deleted'), UNSHARED)
+  await t.rejects(app.cache.set('set', 'new'), UNSHARED)
+  await t.rejects(app.cache.invalidateTags('tag'), UNSHARED)
+  await t.rejects(app.cache.clear(), UNSHARED)
+  state.passes = Infinity
+  await eventually(async () => {
+    const kept = await Promise.all(['deleted', 'set', 'tagged'].map((key) => other.cache.has(key)))
+    return !kept.includes(true)
+  })
+  t.strictSame(await app.cache.set('set', 'newest'), { shared: true })
+})

@@ -199,3 +199,32 @@ t.test('what was loaded before a tag was invalidated never stands under the gene
   t.equal(await loaded, 'old', 'for who asked before')
   t.strictSame([await a.cache.get('key'), await b.cache.get('key')], [undefined, undefined])
 })
+
+t.test('tags that are forgotten while the generations of others are asked for have those that Redis has', async (t) => {
+  const prefix = freshPrefix('app')
+  const client = await connect(t, server.url)
+  const outside = await connect(t, server.url)
+  const asking = gate()
+  asking.open()
+  const app = await buildApp(t, {
+    prefix,
+    redis: altered(client, {
+      eval: async (script, ...args) => {
+        if (script.includes('PEXPIRE') && script.includes('generations')) await asking.pass()
+        return await client.eval(script, ...args)
+      }
+    })
+  })
+  await trustsMemory(app)
+  await app.cache.set('a', 1, { tags: ['known'] })
+  asking.shut()
+  const { arrivals } = asking
+  const setting = app.cache.set('b', 2, { tags: ['known', 'unknown'] })
+  await asking.arrived(arrivals + 1)
+  await outside.publish(`${prefix}:cache`, 'what nobody knows: some may have been missed')
+  await eventually(() => app.cache.stats().entries === 0)
+  asking.open()
+  t.strictSame(await setting, { shared: true })
+  const other = await buildApp(t, { prefix, redis: await connect(t, server.url), memory: false })
+  t.equal(await other.cache.get('b'), 2)
+})

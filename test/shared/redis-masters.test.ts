@@ -1,0 +1,84 @@
+import { EventEmitter } from 'node:events'
+import t, { type Test } from 'tap'
+import type { RedisClient } from '../../plugins/shared/redis-client.js'
+import { RedisMasters } from '../../plugins/shared/redis-masters.js'
+import { eventually } from '../helpers/eventually.js'
+
+const report = (id: string): string => `role:master\r\nmaster_replid:${id.repeat(40)}\r\nmaster_repl_offset:0\r\n`
+
+/** Of one server, whose reports the test gives. */
+function watch (t: Test, first: () => Promise<string>) {
+  const seen = { changes: 0, same: 0, looks: 0 }
+  const state = { answers: first }
+  const client = Object.assign(new EventEmitter(), { status: 'ready', info: () => { seen.looks++; return state.answers() } })
+  const masters = new RedisMasters({ client: client as unknown as RedisClient, onSame: () => { seen.same++ }, onChange: () => { seen.changes++ } })
+  t.teardown(() => { masters.close() })
+  return { client, masters, seen, state }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+
+t.test('the first server is no other one, and the same one is the same after each connection', async (t) => {
+  const { client, masters, seen } = watch(t, async () => report('a'))
+  await turn()
+  t.strictSame(seen, { changes: 0, same: 1, looks: 1 })
+  for (let round = 0; round < 3; round++) {
+    client.emit('close')
+    client.emit('ready')
+    await eventually(() => masters.certain)
+  }
+  t.equal(seen.changes, 0)
+})
+
+t.test('from the end of a connection on it is not certain which server answers, until that has said so', async (t) => {
+  const { client, masters, seen, state } = watch(t, async () => report('a'))
+  await turn()
+  t.ok(masters.certain)
+  client.status = 'reconnecting'
+  client.emit('close')
+  t.notOk(masters.certain)
+  state.answers = async () => report('b')
+  client.status = 'ready'
+  client.emit('ready')
+  t.notOk(masters.certain)
+  await eventually(() => masters.certain)
+  t.equal(seen.changes, 1)
+})
+
+t.test('who goes back to a server that was there before, and on, notices each change', async (t) => {
+  const { client, seen, state } = watch(t, async () => report('a'))
+  await turn()
+  for (const id of ['b', 'a', 'b']) {
+    state.answers = async () => report(id)
+    client.emit('ready')
+    await turn()
+  }
+  t.equal(seen.changes, 3)
+})
+
+t.test('a server that tells nobody, or not us, is taken for the same; one that is loading is asked again', async (t) => {
+  const refusal = (message: string) => async (): Promise<never> => { throw Object.assign(new Error(message), { name: 'ReplyError' }) }
+  for (const answers of [refusal('NOPERM this user has no permissions to run the info command'), async () => 'role:master\r\n']) {
+    const { client, masters, seen } = watch(t, answers)
+    await turn()
+    client.emit('close')
+    await eventually(() => masters.certain)
+    t.equal(seen.changes, 0)
+  }
+  const { client, masters, seen, state } = watch(t, async () => report('a'))
+  await turn()
+  state.answers = refusal('LOADING Redis is loading the dataset in memory')
+  client.emit('close')
+  await turn()
+  t.notOk(masters.certain)
+  state.answers = async () => report('a')
+  await eventually(() => masters.certain)
+  t.equal(seen.changes, 0)
+})
+
+t.test('an answer that never comes does not end the looking', async (t) => {
+  const { masters, seen, state } = watch(t, () => new Promise(() => {}))
+  state.answers = async () => report('a')
+  await eventually(() => seen.same > 0, 8_000)
+  t.ok(masters.certain)
+})
