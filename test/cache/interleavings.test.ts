@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Cache, LoadContext } from '../../plugins/cache/index.js'
+import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { freshPrefix } from './build-app.js'
@@ -68,9 +69,10 @@ function mayBe (value: unknown, order: readonly Event[], at: number, { setIsTagg
   return since((value as Asked).at).length === 0
 }
 
-for (const store of stores(redis).filter(({ name }) => !name.includes('ioredis 5'))) {
+for (const store of stores(redis).filter(({ name }) => !/ioredis 5|@fastify/.test(name))) {
   t.test(store.name, async (t) => {
     t.jobs = FORMS.length
+    const isCluster = store.name.includes('Cluster')
     for (const form of FORMS) {
       t.test(`in whatever order a load and what voids it come, the newest is kept, and nothing older: ${form.name}`, async (t) => {
         const prefix = freshPrefix(redis.prefix)
@@ -83,7 +85,10 @@ for (const store of stores(redis).filter(({ name }) => !name.includes('ioredis 5
           const key = order.join(' ')
           const { starter } = await play(cache, key, order, form)
           const expected = keptAfter(order, form.setIsTagged)
-          const kept = { here: await cache.get(key), inRedis: inRedis === undefined ? expected : await inRedis.cache.get(key) }
+          const there = async (): Promise<unknown> => inRedis === undefined ? expected : await inRedis.cache.get(key)
+          const kept = { here: await cache.get(key), inRedis: await there() }
+          // In a Cluster a message can come later than what was written after it: what is read meanwhile is taken for void.
+          if (isCluster && expected !== undefined) await eventually(async () => (kept.inRedis ??= await there()) !== undefined).catch(() => {})
           if (kept.here !== expected || kept.inRedis !== expected || (starter !== 'loaded' && starter !== 'set')) wrong.push({ order, expected, ...kept, starter })
         }
         t.equal(orders.length, 685)
