@@ -89,3 +89,22 @@ t.test('who asks after a delete does not wait behind loads whose values nobody m
   held.open('old')
   await first
 })
+
+t.test('a load that asks for its own key when messages may have been missed meanwhile does not wait for itself', async (t) => {
+  const { a, prefix } = await buildTwo(t, redis, { lease: '1m' })
+  const outside = await connect(t, redis.url)
+  const at = performance.now()
+  const value = await a.cache.getOrSet('a', async () => {
+    await outside.publish(`${prefix}:cache`, 'what nobody knows')
+    await eventually(() => a.cache.stats().entries === 0)
+    return await a.cache.getOrSet('a', () => 'inner')
+  })
+  t.equal(value, 'inner')
+  t.ok(performance.now() - at < 5_000)
+  const itself = async (): Promise<string> => {
+    await outside.publish(`${prefix}:cache`, 'what nobody knows')
+    await new Promise((resolve) => { setTimeout(resolve, 50) })
+    return await a.cache.getOrSet('b', itself)
+  }
+  await t.rejects(a.cache.getOrSet('b', itself), { code: 'FST_HEADROOM_CACHE_REENTRY' })
+})
