@@ -68,6 +68,11 @@ export class LoadRun {
     }
   }
 
+  /** @throws ReentryError when one within whose loader it was begun is loading the key */
+  refuseWithin (key: string): void {
+    this.#parent?.refuse(key)
+  }
+
   /** A part of it waits for its turn. @returns to be called once, when it no longer does */
   hold (): () => void {
     this.#underWay++

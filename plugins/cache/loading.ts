@@ -114,10 +114,12 @@ export class Loading {
         if (turn.kind === 'ours') ours.push({ ...one, lease: turn.lease })
         else if (turn.kind === 'unanswered') ours.push({ ...one, stamp: undefined, lease: undefined })
         else if (turn.kind === 'changed') waiting.push({ missing: one, heard: Promise.resolve('unknown') })
-        else if (this.#loadsBeside(turn, one.flight)) {
-          turn.leave()
-          ours.push(alone(one))
-        } else waiting.push({ missing: one, heard: this.#waitFor(turn, one.flight) })
+        else if (!this.#waitsForItself(turn, one.flight)) {
+          if (this.#loadsBeside(turn, one.flight)) {
+            turn.leave()
+            ours.push(alone(one))
+          } else waiting.push({ missing: one, heard: this.#waitFor(turn, one.flight) })
+        }
       })
       if (waiting.length > 0) this.#awaitTurns(waiting, snapshot, departure)
       const isForRedis = ours.some(({ stamp }) => stamp !== undefined)
@@ -148,6 +150,19 @@ export class Loading {
     if (own.bytes.length <= settings.maxBytes) return own
     this.counts.oversized++
     return undefined
+  }
+
+  /** The flight of a load that is forgotten, since messages may have been missed, is joined by nobody: only its lease tells. */
+  #waitsForItself (turn: Theirs, flight: Flight): boolean {
+    if (!turn.isOwn) return false
+    try {
+      flight.run.refuseWithin(flight.key)
+      return false
+    } catch (error) {
+      turn.leave()
+      this.fail(flight, error)
+      return true
+    }
   }
 
   /**
