@@ -106,21 +106,21 @@ export async function heard (asked: { call (command: string, ...args: string[]):
 export function overheard (client: AnyRedis): { client: RedisClient, heardItself: Promise<void> } {
   const { promise: heardItself, resolve } = withResolvers<void>()
   const said = new Set<string>()
-  return {
-    heardItself,
-    client: altered(client, {
-      publish: async (channel, message) => {
-        said.add(message)
-        return await client.publish(channel, message)
-      },
-      duplicate: (...options: unknown[]) => {
-        const subscriber = (client as RedisClient).duplicate(...options)
-        // The cache listens already: it is told first.
-        setImmediate(() => { subscriber.on('message', (_channel, message: string) => { if (said.has(message)) resolve() }) })
-        return subscriber
-      }
-    })
-  }
+  const listening = (target: AnyRedis): Partial<RedisClient> => ({
+    publish: async (channel, message) => {
+      said.add(message)
+      return await target.publish(channel, message)
+    },
+    duplicate: (...options: unknown[]) => {
+      const subscriber = (target as RedisClient).duplicate(...options)
+      // The cache listens already: it is told first.
+      setImmediate(() => { subscriber.on('message', (_channel, message: string) => { if (said.has(message)) resolve() }) })
+      return subscriber
+    }
+  })
+  // In Cluster both are of its nodes.
+  const nodes = (role: 'master'): RedisClient[] => (client as Cluster6).nodes(role).map((node) => altered(node, listening(node)))
+  return { heardItself, client: altered(client, { ...listening(client), nodes }) }
 }
 
 /** The client, with some of its methods replaced. */
