@@ -2,7 +2,7 @@ import { complaint, describe } from '../shared/options.js'
 import type { Id, LoadMany } from './api.js'
 import type { Entry } from './entry.js'
 import { BatchError, BusyError, LoadError, OptionError, ReentryError, TimeoutError } from './errors.js'
-import type { Loaded, Loader } from './loading.js'
+import type { Loaded, Loader } from './loader-calls.js'
 
 /** @throws OptionError */
 export function checkIds (ids: unknown): void {

@@ -9,8 +9,8 @@ const BEAT = 250
 /** Milliseconds by which what is heard may be late: then, with the next beat, the subscription is not trusted, within a second. */
 const LATEST = 600
 
-/** Milliseconds after which a subscription that is heard nothing of is made anew. */
-const DEAD = 2_000
+/** Of one's own beats so many in a row, two seconds, that are not heard in time, and the subscription is made anew. */
+const MOST_UNHEARD = 8
 
 /** Signs of life that a server may leave unanswered: to one that hangs no more are sent. */
 const MOST_UNSAID = 40
@@ -51,7 +51,8 @@ export class Coherence {
   #closed = false
   /** When the latest of one's own beats that was heard was said. Monotonic, milliseconds. */
   #heardOneself = -Infinity
-  #renewed = performance.now()
+  /** Beats since one was heard. Not the time: in that of a blocked event loop none is said. */
+  #unheard = 0
 
   constructor (options: CoherenceOptions) {
     this.#options = options
@@ -91,8 +92,8 @@ export class Coherence {
     const now = performance.now()
     this.#behind = false
     if (now - this.#heardOneself > LATEST) this.#stopListening()
-    if (!this.#listening && now - Math.max(this.#heardOneself, this.#renewed) > DEAD) {
-      this.#renewed = now
+    if (!this.#listening && this.#unheard++ === MOST_UNHEARD) {
+      this.#unheard = 0
       this.#subscription.renew()
     }
     this.#say(this.#options.messages.ofBeat())
@@ -146,6 +147,7 @@ export class Coherence {
     // One that comes late shows that all else does too.
     if (now - said > LATEST || this.#closed) return
     this.#heardOneself = Math.max(this.#heardOneself, said)
+    this.#unheard = 0
     if (this.#listening) return
     this.#hearing.begin(now)
     this.#options.onGap()

@@ -6,7 +6,8 @@ import { AGAIN, Flight, type FlightRules } from './flight.js'
 import { dueEarly } from './freshness.js'
 import type { Kept } from './kept.js'
 import { LoadRun } from './load-run.js'
-import { Loading, type Departure, type Loader, type LoadingOptions, type Missing } from './loading.js'
+import { LoaderCalls, type Departure, type Loader, type LoaderCallsOptions, type Missing } from './loader-calls.js'
+import { Loading } from './loading.js'
 import type { Settings } from './settings.js'
 import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
@@ -14,7 +15,7 @@ import type { Outdated, Own, Tiers } from './tiers.js'
 
 type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadsElsewhere' | 'loadErrors' | 'unsupported' | 'oversized'>
 
-export interface LoadsOptions extends Omit<LoadingOptions, 'flights' | 'throttle' | 'find'> {
+export interface LoadsOptions extends Omit<LoaderCallsOptions, 'flights' | 'throttle'> {
   /** Callers that may wait for one key. */
   maxWaiters: number
 }
@@ -35,17 +36,19 @@ export class Loads implements FlightRules {
   readonly #tiers: Tiers
   readonly #flights = new SingleFlight<Flight>()
   readonly #throttle: Throttle
+  readonly #calls: LoaderCalls
   readonly #loading: Loading
 
   constructor (options: LoadsOptions) {
     this.#options = options
     this.#tiers = options.tiers
     this.#throttle = new Throttle(options.now)
-    this.#loading = new Loading({ ...options, flights: this.#flights, throttle: this.#throttle, find: (flights, departure) => this.#find(flights, departure) })
+    this.#calls = new LoaderCalls({ ...options, flights: this.#flights, throttle: this.#throttle })
+    this.#loading = new Loading({ tiers: options.tiers, turns: options.turns, calls: this.#calls, find: (flights, departure) => this.#find(flights, departure) })
   }
 
   get counts (): LoadCounts {
-    return { ...this.#counts, ...this.#loading.counts }
+    return { ...this.#counts, ...this.#calls.counts, loadsElsewhere: this.#loading.loadsElsewhere }
   }
 
   /** Who asks from now on shares nothing that began before. @returns the keys of what is not shared any more */
@@ -148,9 +151,9 @@ export class Loads implements FlightRules {
     if (freshUntil <= this.#options.now()) this.#counts.staleServed++
   }
 
-  /** As of `Loading`. */
+  /** As of `LoaderCalls`. */
   keepable (own: Own | { readonly unsupported: string }, settings: Settings): Own | undefined {
-    return this.#loading.keepable(own, settings)
+    return this.#calls.keepable(own, settings)
   }
 
   countMiss (): void {
@@ -219,7 +222,7 @@ export class Loads implements FlightRules {
       this.#counts.misses += missing.filter(({ flight }) => flight.newerThan === undefined && !this.#hasFor(flight, departure.settings)).length
       void this.#loading.load(missing, departure)
     } catch (error) {
-      for (const flight of flights) this.#loading.fail(flight, error)
+      for (const flight of flights) this.#calls.fail(flight, error)
     }
   }
 
@@ -232,7 +235,7 @@ export class Loads implements FlightRules {
     const missing: Missing[] = []
     flights.forEach((flight, index) => {
       flight.reading = undefined
-      if (this.#landOn(found[index]!, flight, settings, now, due)) this.#loading.close(flight)
+      if (this.#landOn(found[index]!, flight, settings, now, due)) this.#calls.close(flight)
       else missing.push({ flight, stamp: found[index]!.state?.stamp, began })
     })
     if (due.length > 0) this.#renew(due, settings, loader)

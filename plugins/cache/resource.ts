@@ -3,7 +3,7 @@ import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } fr
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import type { Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
-import type { Loader } from './loading.js'
+import type { Loader } from './loader-calls.js'
 import { Saves } from './saves.js'
 import { missingSettings, RESOURCE_TABLE, settingsOf, type Settings } from './settings.js'
 
