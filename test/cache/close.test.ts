@@ -44,13 +44,19 @@ t.test('an app that closes just when its subscription is connected again closes 
   const listener = (reason: unknown) => { unhandled.push(reason) }
   process.on('unhandledRejection', listener)
   t.teardown(() => process.off('unhandledRejection', listener))
-  let subscriber!: Redis
-  const duplicate = (options: object): Redis => { subscriber = client.duplicate(options); return subscriber }
+  const subscribers: Redis[] = []
+  const again = gate()
+  const duplicate = (options: object): Redis => {
+    const subscriber = client.duplicate(options)
+    if (subscribers.push(subscriber) === 2) subscriber.once('ready', () => { proxy.swallow(); void again.pass() })
+    return subscriber
+  }
   const { app, cache: own } = await buildApp(t, { redis: altered(client, { duplicate }) })
   await trustsMemory({ cache: own })
-  const closed = new Promise<void>((resolve, reject) => { subscriber.once('ready', () => { proxy.swallow(); app.close().then(resolve, reject) }) })
   await (await connect(t, server.url)).call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-  await closed
+  await again.arrived()
+  await app.close()
+  const subscriber = subscribers.at(-1)!
   await eventually(() => subscriber.status === 'end')
   await new Promise((resolve) => { setImmediate(resolve) })
   t.strictSame(unhandled, [])
