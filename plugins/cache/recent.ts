@@ -34,8 +34,9 @@ export class Recent {
     }
   }
 
-  has (name: string): boolean {
-    return this.#names.has(name) || this.#forgot >= this.#floor
+  /** Whether it came before that time, or may have. */
+  has (name: string, before: number): boolean {
+    return (this.#names.get(name) ?? Infinity) < before || this.#forgot >= this.#floor
   }
 
   /** At that time all was well with what came till then, but for what came just before. */

@@ -17,8 +17,8 @@ export interface TellingOptions {
   messages: Messages
   tags: Tags
   onRedisError: (error: unknown) => void
-  /** Whether another server may answer than the one that was told: then what it has of what it was told of lately is not believed. */
-  isDoubtful: () => boolean
+  /** Since when another server may answer than the one that was told: what it has of what was told before is not believed. */
+  doubtedAt: () => number | undefined
 }
 
 /**
@@ -73,16 +73,16 @@ export class Telling {
 
   /** Of the keys, those that Redis may have something too old for. */
   untold<T extends { readonly key: string }> (keyed: readonly T[]): readonly T[] {
-    const doubtful = this.#options.isDoubtful()
-    if (this.#keys.size === 0 && !doubtful) return NONE
-    return keyed.filter(({ key }) => this.#keys.has(key) || (doubtful && this.#toldKeys.has(key)))
+    const doubted = this.#options.doubtedAt()
+    if (this.#keys.size === 0 && doubted === undefined) return NONE
+    return keyed.filter(({ key }) => this.#keys.has(key) || (doubted !== undefined && this.#toldKeys.has(key, doubted)))
   }
 
   /** Of the tags, those that Redis may take for valid, and that are not. */
   untoldTags (tags: readonly string[]): readonly string[] {
-    const doubtful = this.#options.isDoubtful()
-    if (this.#tags.size === 0 && !doubtful) return NONE
-    return tags.filter((tag) => this.#tags.has(tag) || (doubtful && this.#toldTags.has(tag)))
+    const doubted = this.#options.doubtedAt()
+    if (this.#tags.size === 0 && doubted === undefined) return NONE
+    return tags.filter((tag) => this.#tags.has(tag) || (doubted !== undefined && this.#toldTags.has(tag, doubted)))
   }
 
   /** @returns whether Redis has heard it */

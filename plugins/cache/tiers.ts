@@ -65,20 +65,20 @@ export class Tiers {
   readonly #telling: Telling
   readonly #finding: Finding
   #coherence: Coherence | undefined
-  #masters: Pick<RedisMasters, 'certain'> | undefined
+  #masters: Pick<RedisMasters, 'doubtedAt'> | undefined
 
   constructor (options: TiersOptions) {
     const { redis, messages, now } = options
     const onRedisError = (error: unknown): void => { this.redisFailed(error) }
     this.#options = options
     this.#memory = options.memory
-    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, isDoubtful: () => this.#masters?.certain === false })
+    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, doubtedAt: () => this.#masters?.doubtedAt })
     this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
     this.#finding = new Finding({ redis, memory: this.#memory, tags: this.tags, generations: this.generations, telling: this.#telling, now, onRedisError })
   }
 
   /** From now on, memory is trusted only while the messages of the other processes are heard, and Redis while it is the same. */
-  follow (coherence: Coherence, masters: Pick<RedisMasters, 'certain'>): void {
+  follow (coherence: Coherence, masters: Pick<RedisMasters, 'doubtedAt'>): void {
     this.#coherence = coherence
     this.#masters = masters
   }

@@ -33,12 +33,14 @@ export class RedisMasters {
   readonly #look = (): void => { void this.#lookOnce() }
   readonly #doubt = (): void => {
     this.#doubts++
+    this.#doubtedAt = performance.now()
     this.#look()
   }
 
   /** Of each master the id of its history; undefined until it has answered. */
   #known: Map<string, string | undefined> | undefined
   #doubts = 0
+  #doubtedAt = -Infinity
   /** As many as there had been when a look began that found the masters to be known. */
   #dispelled = 0
   #looking = false
@@ -52,9 +54,9 @@ export class RedisMasters {
     this.#look()
   }
 
-  /** Whether it is the known servers that answer, as far as can be seen without asking them. */
-  get certain (): boolean {
-    return this.#doubts === this.#dispelled
+  /** When another server may have taken the place of one, on the clock of `performance.now`; undefined while they are the known ones. */
+  get doubtedAt (): number | undefined {
+    return this.#doubts === this.#dispelled ? undefined : this.#doubtedAt
   }
 
   close (): void {

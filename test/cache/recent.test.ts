@@ -43,3 +43,13 @@ t.test('what does not matter any more makes room', async (t) => {
   recent.add(['d', 'e'])
   t.strictSame(recent.names(), ['d', 'e'])
 })
+
+t.test('of what came, it is known whether that was before a time', async (t) => {
+  const { recent, at } = build()
+  recent.add(['a'])
+  at(50)
+  recent.add(['b'])
+  t.strictSame(['a', 'b', 'c'].map((name) => recent.has(name, 50)), [true, false, false])
+  recent.add(['c', 'd'])
+  t.ok(recent.has('a', 0), 'of one that is not remembered any more, it may have been')
+})
