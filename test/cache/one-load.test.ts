@@ -44,7 +44,7 @@ t.test('of a thousand concurrent misses in four processes one loads, and all are
   }
   t.comment(`p99 of the waits after the end of the load: ${p99s.join(', ')} ms`)
   // Of five processes on two cores: the best round is the one that others on the machine took the least from.
-  t.ok(Math.min(...p99s) < (isSoak ? 10 : 100))
+  t.ok(Math.min(...p99s) <= (isSoak ? 10 : 100))
 })
 
 t.test('when the process that loads is killed, another one does after the lease, and all are answered', async (t) => {
