@@ -3,7 +3,7 @@ import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { EventEmitter } from 'node:events'
-import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
+import { altered, buildApp, buildTwo, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
 
 const redis = await useRedis(t)
 
@@ -19,6 +19,15 @@ async function hanging (t: Test) {
       eval: (...args) => pass(() => client.eval(...args))
     })
   }
+}
+
+/** Each has in its memory, under `a`, what is over and may be given out. */
+async function staleInBoth (t: Test, a: Built, b: Built): Promise<void> {
+  await a.cache.set('a', 'stale', { ttl: 1_000, stale: '1h' })
+  await new Promise((resolve) => { setTimeout(resolve, 50) })
+  t.equal(await b.cache.get('a'), 'stale')
+  a.clock.milliseconds += 2_000
+  b.clock.milliseconds += 2_000
 }
 
 const TIMEOUT = 300
@@ -70,10 +79,7 @@ t.test('a stale value that was deleted is not given out to who asks after that, 
 })
 
 t.test('a process that ends in good order holds up nobody for the rest of its lease', async (t) => {
-  const prefix = freshPrefix(redis.prefix)
-  const a = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '4s' })
-  const b = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '4s' })
-  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  const { a, b } = await buildTwo(t, redis, { lease: '4s' })
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
@@ -88,17 +94,8 @@ t.test('a process that ends in good order holds up nobody for the rest of its le
 })
 
 t.test('an app that closes while a background refresh looks at another process keeps no timer', async (t) => {
-  const prefix = freshPrefix(redis.prefix)
-  const a = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '5s' })
-  await trustsMemory(a)
-  const client = await connect(t, redis.url)
-  const b = await buildApp(t, { redis: client, prefix, lease: '5s' })
-  await trustsMemory(b)
-  await a.cache.set('a', 'stale', { ttl: 1_000, stale: '1h' })
-  await new Promise((resolve) => { setTimeout(resolve, 50) })
-  t.equal(await b.cache.get('a'), 'stale')
-  a.clock.milliseconds += 2_000
-  b.clock.milliseconds += 2_000
+  const { a, b } = await buildTwo(t, redis, { lease: '5s' })
+  await staleInBoth(t, a, b)
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
@@ -128,11 +125,7 @@ t.test('a refresh is not put off for a lease that has ended', async (t) => {
   })
   const b = await buildApp(t, { redis: slow, prefix, lease: '5s' })
   await trustsMemory(b)
-  await a.cache.set('a', 'stale', { ttl: 1_000, stale: '1h' })
-  await new Promise((resolve) => { setTimeout(resolve, 50) })
-  t.equal(await b.cache.get('a'), 'stale')
-  a.clock.milliseconds += 2_000
-  b.clock.milliseconds += 2_000
+  await staleInBoth(t, a, b)
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass).catch(() => {})
   await held.arrived()
