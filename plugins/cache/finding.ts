@@ -65,12 +65,15 @@ export class Finding {
       const { states, generations: current } = await redis.read(fences.map(({ key }) => key), tags)
       generations.learn(tags, current, asked)
       const moment = now()
+      // It may have turned out to be another server that answered.
+      const doubtful = telling.untold(fences)
+      const tooOld = untold.length + doubtful.length === 0 ? undefined : new Set([...untold, ...doubtful])
       let later = false
       const found = fences.map((fence, index): Found | Promise<Found> => {
         const state = states[index]!
         const { opened } = state
         if (opened.kind === 'unanswered') onRedisError(opened.error)
-        if (opened.kind === 'unanswered' || untold.includes(fence)) return NOTHING
+        if (opened.kind === 'unanswered' || tooOld?.has(fence) === true) return NOTHING
         const kept = this.#keptFrom(opened, fence, tags, maxBytes, moment)
         if (!(kept instanceof Promise)) return { state, kept }
         later = true

@@ -100,6 +100,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     const value = redisKey(prefix, key)
     return { value, lease: redisLeaseKey(prefix, value) }
   }
+  const tagKeyOf = redisTagKeys(prefix)
   const unfit = client === false ? undefined : unfitOption(client)
   if (unfit !== undefined) throw new OptionError(complaint('options.redis', unfit.expected, unfit.given))
   if (strict && client === false) throw new OptionError('options.strict: needs Redis, through which writes are shared')
@@ -118,7 +119,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
         channel,
         keyOf: (key) => redisKey(prefix, key),
         leaseKeyOf: (key) => keysOf(key).lease,
-        tagKeyOf: redisTagKeys(prefix),
+        tagKeyOf,
         messageFor: (key) => messages.ofKey(key),
         // A load reads, establishes its tags, loads and writes: the commands take their time too.
         memoryOfDeletes: longestLoad + 3 * commandTimeout,
@@ -161,7 +162,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
         tiered.tiers.tellAgain()
       }
     })
-    tiered.tiers.follow(coherence, masters)
+    tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(redisKey(prefix, key)), ofTag: (tag) => masters.doubtedAt(tagKeyOf(tag)) })
     app.addHook('onClose', async () => {
       masters.close()
       coherence.close()

@@ -20,23 +20,28 @@ export class Recent {
     this.#now = now
   }
 
-  add (names: readonly string[]): void {
-    const now = this.#now()
+  /** @param at when they came, on the same clock; of names added one after the other in this order, but for a command's time */
+  add (names: readonly string[], at = this.#now()): void {
     for (const name of names) {
       // Last in the order of insertion, which so is that of time.
       this.#names.delete(name)
-      this.#names.set(name, now)
+      this.#names.set(name, at)
     }
-    for (const [name, at] of this.#names) {
+    for (const [name, came] of this.#names) {
       if (this.#names.size <= this.#most) break
       this.#names.delete(name)
-      this.#forgot = at
+      this.#forgot = Math.max(this.#forgot, came)
     }
   }
 
-  /** Whether it came before that time, or may have. */
-  has (name: string, before: number): boolean {
-    return (this.#names.get(name) ?? Infinity) < before || this.#forgot >= this.#floor
+  /** Whether none has come, as far as that matters. */
+  get isEmpty (): boolean {
+    return this.#names.size === 0 && !this.#forgotAny
+  }
+
+  /** When it last came; `Infinity` where it has not, and `-Infinity` where it may have, but is not remembered. */
+  cameAt (name: string): number {
+    return this.#names.get(name) ?? (this.#forgotAny ? -Infinity : Infinity)
   }
 
   /** At that time all was well with what came till then, but for what came just before. */
@@ -50,6 +55,10 @@ export class Recent {
 
   /** @returns undefined when there were too many to remember all of them */
   names (): string[] | undefined {
-    return this.#forgot >= this.#floor ? undefined : [...this.#names.keys()]
+    return this.#forgotAny ? undefined : [...this.#names.keys()]
+  }
+
+  get #forgotAny (): boolean {
+    return this.#forgot >= this.#floor
   }
 }

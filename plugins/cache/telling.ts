@@ -17,8 +17,14 @@ export interface TellingOptions {
   messages: Messages
   tags: Tags
   onRedisError: (error: unknown) => void
-  /** Since when another server may answer than the one that was told: what it has of what was told before is not believed. */
-  doubtedAt: () => number | undefined
+  /** Since when another server may answer than the one that was told: what that has of what was told before is not believed. */
+  doubts: Doubts
+}
+
+/** On the clock of `performance.now`; undefined while it is the same server. */
+export interface Doubts {
+  readonly ofKey: (key: string) => number | undefined
+  readonly ofTag: (tag: string) => number | undefined
 }
 
 /**
@@ -73,16 +79,16 @@ export class Telling {
 
   /** Of the keys, those that Redis may have something too old for. */
   untold<T extends { readonly key: string }> (keyed: readonly T[]): readonly T[] {
-    const doubted = this.#options.doubtedAt()
-    if (this.#keys.size === 0 && doubted === undefined) return NONE
-    return keyed.filter(({ key }) => this.#keys.has(key) || (doubted !== undefined && this.#toldKeys.has(key, doubted)))
+    if (this.#keys.size === 0 && this.#toldKeys.isEmpty) return NONE
+    const { ofKey } = this.#options.doubts
+    return keyed.filter(({ key }) => this.#keys.has(key) || isDoubted(key, this.#toldKeys, ofKey))
   }
 
   /** Of the tags, those that Redis may take for valid, and that are not. */
   untoldTags (tags: readonly string[]): readonly string[] {
-    const doubted = this.#options.doubtedAt()
-    if (this.#tags.size === 0 && doubted === undefined) return NONE
-    return tags.filter((tag) => this.#tags.has(tag) || (doubted !== undefined && this.#toldTags.has(tag, doubted)))
+    if (this.#tags.size === 0 && this.#toldTags.isEmpty) return NONE
+    const { ofTag } = this.#options.doubts
+    return tags.filter((tag) => this.#tags.has(tag) || isDoubted(tag, this.#toldTags, ofTag))
   }
 
   /** @returns whether Redis has heard it */
@@ -160,8 +166,10 @@ export class Telling {
     if (redis === undefined) return false
     return await untold.track(names, async () => {
       try {
+        const sent = performance.now()
         await write(redis)
-        told.add(names)
+        // Whoever takes the place of the server that has heard it, does so later.
+        told.add(names, sent)
         return true
       } catch (error) {
         onRedisError(error)
@@ -176,6 +184,13 @@ export class Telling {
     this.#options.tags.invalidate([EVERYTHING])
     this.#tags.add([EVERYTHING])
   }
+}
+
+/** Whether another server than the one that was told may answer. */
+function isDoubted (name: string, told: Recent, doubtedAt: (name: string) => number | undefined): boolean {
+  const at = told.cameAt(name)
+  // Most have not been told of, and need not be looked at.
+  return at < Infinity && at < (doubtedAt(name) ?? -Infinity)
 }
 
 const NONE: readonly never[] = []

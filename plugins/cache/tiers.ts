@@ -1,6 +1,5 @@
 import type { MemoryTier } from '../shared/memory-tier.js'
 import { UnavailableError } from '../shared/redis-commands.js'
-import type { RedisMasters } from '../shared/redis-masters.js'
 import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisTier } from '../shared/redis-tier.js'
 import type { Held, TagGeneration } from '../shared/tier.js'
@@ -16,7 +15,7 @@ import { Generations, type Snapshot } from './generations.js'
 import { Kept } from './kept.js'
 import type { Messages } from './messages.js'
 import { Tags } from './tags.js'
-import { Telling } from './telling.js'
+import { Telling, type Doubts } from './telling.js'
 
 export interface TiersOptions {
   memory: MemoryTier<Entry> | undefined
@@ -65,22 +64,22 @@ export class Tiers {
   readonly #telling: Telling
   readonly #finding: Finding
   #coherence: Coherence | undefined
-  #masters: Pick<RedisMasters, 'doubtedAt'> | undefined
+  #doubts: Doubts | undefined
 
   constructor (options: TiersOptions) {
     const { redis, messages, now } = options
     const onRedisError = (error: unknown): void => { this.redisFailed(error) }
     this.#options = options
     this.#memory = options.memory
-    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, doubtedAt: () => this.#masters?.doubtedAt })
+    this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, doubts: { ofKey: (key) => this.#doubts?.ofKey(key), ofTag: (tag) => this.#doubts?.ofTag(tag) } })
     this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
     this.#finding = new Finding({ redis, memory: this.#memory, tags: this.tags, generations: this.generations, telling: this.#telling, now, onRedisError })
   }
 
   /** From now on, memory is trusted only while the messages of the other processes are heard, and Redis while it is the same. */
-  follow (coherence: Coherence, masters: Pick<RedisMasters, 'doubtedAt'>): void {
+  follow (coherence: Coherence, doubts: Doubts): void {
     this.#coherence = coherence
-    this.#masters = masters
+    this.#doubts = doubts
   }
 
   /** Whether the other processes are heard now. */

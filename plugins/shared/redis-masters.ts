@@ -54,8 +54,13 @@ export class RedisMasters {
     this.#look()
   }
 
-  /** When another server may have taken the place of one, on the clock of `performance.now`; undefined while they are the known ones. */
-  get doubtedAt (): number | undefined {
+  /**
+   * When another server may have taken the place of the one that answers for this key in Redis, on the clock of
+   * `performance.now`; undefined while that is the known one.
+   */
+  doubtedAt (key: string): number | undefined {
+    // A redirection leads to another node of a Cluster without a connection that begins or ends.
+    if (this.#doubts === this.#dispelled && this.#isNewMaster(key)) this.#doubt()
     return this.#doubts === this.#dispelled ? undefined : this.#doubtedAt
   }
 
@@ -64,6 +69,13 @@ export class RedisMasters {
     clearInterval(this.#timer)
     this.#options.client.off?.('ready', this.#look)
     for (const event of DOUBTFUL) this.#options.client.off?.(event, this.#doubt)
+  }
+
+  #isNewMaster (key: string): boolean {
+    const { client } = this.#options
+    if (client.isCluster !== true || this.#known === undefined) return false
+    const master = client.slots?.[slotOf(key)]?.[0]
+    return master !== undefined && !this.#known.has(master)
   }
 
   /** Never rejects: what cannot be seen now is seen later. */

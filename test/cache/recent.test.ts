@@ -44,12 +44,17 @@ t.test('what does not matter any more makes room', async (t) => {
   t.strictSame(recent.names(), ['d', 'e'])
 })
 
-t.test('of what came, it is known whether that was before a time', async (t) => {
+t.test('of what came, it is known when that was', async (t) => {
   const { recent, at } = build()
+  t.ok(recent.isEmpty)
   recent.add(['a'])
   at(50)
-  recent.add(['b'])
-  t.strictSame(['a', 'b', 'c'].map((name) => recent.has(name, 50)), [true, false, false])
+  recent.add(['b'], 40)
+  t.strictSame(['a', 'b', 'c'].map((name) => recent.cameAt(name)), [0, 40, Infinity])
+  t.notOk(recent.isEmpty)
   recent.add(['c', 'd'])
-  t.ok(recent.has('a', 0), 'of one that is not remembered any more, it may have been')
+  t.equal(recent.cameAt('a'), -Infinity, 'one that is not remembered any more may have come at any time')
+  recent.confirm(151)
+  t.ok(recent.isEmpty)
+  t.equal(recent.cameAt('a'), Infinity, 'and that matters no more')
 })

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import t, { type Test } from 'tap'
 import type { RedisClient } from '../../plugins/shared/redis-client.js'
 import { RedisMasters } from '../../plugins/shared/redis-masters.js'
+import { slotOf } from '../../plugins/shared/redis-slot.js'
 import { eventually } from '../helpers/eventually.js'
 
 const report = (id: string): string => `role:master\r\nmaster_replid:${id.repeat(40)}\r\nmaster_repl_offset:0\r\n`
@@ -25,7 +26,7 @@ t.test('the first server is no other one, and the same one is the same after eac
   for (let round = 0; round < 3; round++) {
     client.emit('close')
     client.emit('ready')
-    await eventually(() => masters.doubtedAt === undefined)
+    await eventually(() => masters.doubtedAt('') === undefined)
   }
   t.equal(seen.changes, 0)
 })
@@ -33,15 +34,15 @@ t.test('the first server is no other one, and the same one is the same after eac
 t.test('from the end of a connection on it is not certain which server answers, until that has said so', async (t) => {
   const { client, masters, seen, state } = watch(t, async () => report('a'))
   await turn()
-  t.equal(masters.doubtedAt, undefined)
+  t.equal(masters.doubtedAt(''), undefined)
   client.status = 'reconnecting'
   client.emit('close')
-  t.type(masters.doubtedAt, 'number')
+  t.type(masters.doubtedAt(''), 'number')
   state.answers = async () => report('b')
   client.status = 'ready'
   client.emit('ready')
-  t.type(masters.doubtedAt, 'number')
-  await eventually(() => masters.doubtedAt === undefined)
+  t.type(masters.doubtedAt(''), 'number')
+  await eventually(() => masters.doubtedAt('') === undefined)
   t.equal(seen.changes, 1)
 })
 
@@ -62,7 +63,7 @@ t.test('a server that tells nobody, or not us, is taken for the same; one that i
     const { client, masters, seen } = watch(t, answers)
     await turn()
     client.emit('close')
-    await eventually(() => masters.doubtedAt === undefined)
+    await eventually(() => masters.doubtedAt('') === undefined)
     t.equal(seen.changes, 0)
   }
   const { client, masters, seen, state } = watch(t, async () => report('a'))
@@ -70,9 +71,9 @@ t.test('a server that tells nobody, or not us, is taken for the same; one that i
   state.answers = refusal('LOADING Redis is loading the dataset in memory')
   client.emit('close')
   await turn()
-  t.type(masters.doubtedAt, 'number')
+  t.type(masters.doubtedAt(''), 'number')
   state.answers = async () => report('a')
-  await eventually(() => masters.doubtedAt === undefined)
+  await eventually(() => masters.doubtedAt('') === undefined)
   t.equal(seen.changes, 0)
 })
 
@@ -80,5 +81,26 @@ t.test('an answer that never comes does not end the looking', async (t) => {
   const { masters, seen, state } = watch(t, () => new Promise(() => {}))
   state.answers = async () => report('a')
   await eventually(() => seen.same > 0, 8_000)
-  t.equal(masters.doubtedAt, undefined)
+  t.equal(masters.doubtedAt(''), undefined)
+})
+
+t.test('that a key of a Cluster has another master is noticed when the key is asked for, though no connection began or ended', async (t) => {
+  const slots = Array.from({ length: 16_384 }, (_, slot) => [slot < 8_000 ? 'one:1' : 'two:1'])
+  const ids: Record<string, string> = { 'one:1': 'a', 'two:1': 'b', 'three:1': 'c' }
+  const client = Object.assign(new EventEmitter(), {
+    status: 'ready', isCluster: true, slots, eval: async (_script: string, _keys: number, key: string) => report(ids[slots[slotOf(key)]![0]!]!)
+  })
+  let changes = 0
+  const masters = new RedisMasters({ client: client as unknown as RedisClient, onSame: () => {}, onChange: () => { changes++ } })
+  t.teardown(() => { masters.close() })
+  await turn()
+  const [first, second] = ['b', 'a']
+  t.strictSame([slotOf(first) < 8_000, slotOf(second) < 8_000], [true, false])
+  t.strictSame([masters.doubtedAt(first), masters.doubtedAt(second)], [undefined, undefined])
+  slots[slotOf(second)] = ['three:1']
+  t.equal(masters.doubtedAt(first), undefined)
+  t.type(masters.doubtedAt(second), 'number')
+  slots.fill(['three:1'], 8_000)
+  await eventually(() => masters.doubtedAt(second) === undefined)
+  t.equal(changes, 1)
 })
