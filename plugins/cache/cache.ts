@@ -1,7 +1,7 @@
 import { complaint, describe, type OptionTable } from '../shared/options.js'
-import { isReply } from '../shared/redis-commands.js'
 import type { RedisLeases } from '../shared/redis-leases.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
+import type { RedisKeys } from '../shared/redis-tier.js'
 import { inSpan } from '../shared/spans.js'
 import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
@@ -16,14 +16,13 @@ import { Loads } from './loads.js'
 import { createResource } from './resource.js'
 import { checkTag, GET_MANY_TABLE, LASTING_TABLE, settingsOf, type Settings } from './settings.js'
 import { Tiers, type TiersOptions } from './tiers.js'
-import { Turns, type TurnsOptions } from './turns.js'
+import { Turns } from './turns.js'
 
 export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
   defaults: Settings
   /** Undefined: each process loads for itself. */
   leases: RedisLeases | undefined
-  /** The keys in Redis of a value, and of the lease to load it: in Cluster of one slot. */
-  keysOf: TurnsOptions['keysOf']
+  keys: RedisKeys
   maxWaiters: number
   /** Whether a write that Redis could not be told of rejects. */
   strict: boolean
@@ -57,7 +56,7 @@ export class TieredCache implements Cache {
       ...options,
       onRedisError: (error) => {
         options.onRedisError(error)
-        if (!isReply(error)) this.#turns?.giveUp()
+        this.#turns?.giveUpFailing()
       },
       onForgotten: (outdated) => {
         if (outdated === 'everything') {
@@ -69,7 +68,7 @@ export class TieredCache implements Cache {
     const { leases, messages } = options
     this.#turns = leases === undefined
       ? undefined
-      : new Turns({ leases, messages, keysOf: options.keysOf, hears: () => this.tiers.listening, onRedisError: (error) => { this.tiers.redisFailed(error) } })
+      : new Turns({ leases, messages, keys: options.keys, hears: () => this.tiers.listening, onRedisError: (error) => { this.tiers.redisFailed(error) } })
     this.#loads = new Loads({ ...options, tiers: this.tiers, turns: this.#turns })
   }
 
@@ -99,7 +98,8 @@ export class TieredCache implements Cache {
   }
 
   async get<T> (key: string): Promise<T | undefined> {
-    return (await this.#find(key))?.value() as T | undefined
+    const entry = await this.#find(key)
+    return entry === undefined ? undefined : taken(entry, this.#defaults.clone) as T
   }
 
   async has (key: string): Promise<boolean> {

@@ -15,7 +15,7 @@ import { TieredCache } from './cache.js'
 import { Coherence } from './coherence.js'
 import type { Entry } from './entry.js'
 import { OptionError } from './errors.js'
-import { redisKey, redisLeaseKey, redisTagKeys } from './keys.js'
+import { redisKeys } from './keys.js'
 import { Messages } from './messages.js'
 import { defaultOptions, defaultSettings } from './settings.js'
 
@@ -96,11 +96,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const client = options.redis ?? redisOfHost(app)
   const channel = `${prefix}:cache`
   const messages = new Messages()
-  const keysOf = (key: string): { value: string, lease: string } => {
-    const value = redisKey(prefix, key)
-    return { value, lease: redisLeaseKey(prefix, value) }
-  }
-  const tagKeyOf = redisTagKeys(prefix)
+  const keys = redisKeys(prefix)
   const unfit = client === false ? undefined : unfitOption(client)
   if (unfit !== undefined) throw new OptionError(complaint('options.redis', unfit.expected, unfit.given))
   if (strict && client === false) throw new OptionError('options.strict: needs Redis, through which writes are shared')
@@ -117,16 +113,14 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       : new RedisTier({
         commands,
         channel,
-        keyOf: (key) => redisKey(prefix, key),
-        leaseKeyOf: (key) => keysOf(key).lease,
-        tagKeyOf,
-        messageFor: (key) => messages.ofKey(key),
+        keys,
+        noticeOf: (key) => messages.ofKey(key),
         // A load reads, establishes its tags, loads and writes: the commands take their time too.
         memoryOfDeletes: longestLoad + 3 * commandTimeout,
         now
       }),
     leases: commands === undefined || lease === false ? undefined : new RedisLeases({ commands, duration: lease, channel }),
-    keysOf,
+    keys,
     messages,
     defaults: defaultSettings(options),
     longestLoad,
@@ -162,7 +156,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
         tiered.tiers.tellAgain()
       }
     })
-    tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(redisKey(prefix, key)), ofTag: (tag) => masters.doubtedAt(tagKeyOf(tag)) })
+    tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(keys.value(key)), ofTag: (tag) => masters.doubtedAt(keys.tag(tag)) })
     app.addHook('onClose', async () => {
       masters.close()
       coherence.close()

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
+import type { RedisKeys } from '../shared/redis-tier.js'
 
 const LONGEST = 256
 
@@ -11,15 +12,14 @@ export function redisKey (prefix: string, key: string): string {
   return `${prefix}:cache:${encode(key)}`
 }
 
-/** Where the lease to load a value stands: in the slot of the value, whose key holds no brace. */
-export function redisLeaseKey (prefix: string, valueKey: string): string {
-  return `${prefix}:cache-lease:{${valueKey}}`
-}
-
-/** Where the generation of a tag stands. A prefix holds no colon, so no key of a value is the same. */
-export function redisTagKeys (prefix: string): (tag: string) => string {
+/** Where things stand in Redis. A prefix holds no colon, and the key of a value no brace: no two of these are ever the same. */
+export function redisKeys (prefix: string): RedisKeys {
   const own = new Map([EVERYTHING, ANY_TAG].map((tag) => [tag, redisTagKey(prefix, tag)]))
-  return (tag) => own.get(tag) ?? redisTagKey(prefix, tag)
+  return {
+    value: (key) => redisKey(prefix, key),
+    lease: (valueKey) => `${prefix}:cache-lease:{${valueKey}}`,
+    tag: (tag) => own.get(tag) ?? redisTagKey(prefix, tag)
+  }
 }
 
 function redisTagKey (prefix: string, tag: string): string {

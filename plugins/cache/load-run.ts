@@ -61,16 +61,13 @@ export class LoadRun {
 
   /** @throws ReentryError when this run, or one within whose loader it was begun, is loading the key */
   refuse (key: string): void {
-    const path: string[] = [key]
-    for (let run: LoadRun | undefined = this; run !== undefined && !run.#ended; run = run.#parent) {
-      path.unshift(run.#name)
-      if ((run.#begun ? run.#loading : run.#keys).includes(key)) throw new ReentryError(path.join(' → '))
-    }
+    const error = this.#reentry(key)
+    if (error !== undefined) throw error
   }
 
-  /** @throws ReentryError when one within whose loader it was begun is loading the key */
-  refuseWithin (key: string): void {
-    this.#parent?.refuse(key)
+  /** Why nobody here can wait for the key: a run within whose loader this one was begun is loading it. Undefined where none is. */
+  reentryWithin (key: string): Error | undefined {
+    return this.#parent === undefined ? undefined : this.#parent.#reentry(key)
   }
 
   /** A part of it waits for its turn. @returns to be called once, when it no longer does */
@@ -94,7 +91,8 @@ export class LoadRun {
       return await storage.run(this, load)
     } finally {
       this.#underWay--
-      this.#loading = this.#loading.filter((key) => !keys.includes(key))
+      const ended = new Set(keys)
+      this.#loading = this.#loading.filter((key) => !ended.has(key))
       // On Node 20 a store in use makes every promise of the process dearer.
       if (--running === 0) storage.disable()
     }
@@ -134,6 +132,15 @@ export class LoadRun {
       if (left === 0) awaited.delete(this)
       else awaited.set(this, left)
     }
+  }
+
+  #reentry (key: string): Error | undefined {
+    const path: string[] = [key]
+    for (let run: LoadRun | undefined = this; run !== undefined && !run.#ended; run = run.#parent) {
+      path.unshift(run.#name)
+      if ((run.#begun ? run.#loading : run.#keys).includes(key)) return new ReentryError(path.join(' → '))
+    }
+    return undefined
   }
 
   get #ended (): boolean {

@@ -121,7 +121,7 @@ export class LoaderCalls {
   #pass (ours: readonly Ours[], endings: Endings): void {
     if (endings.told) return
     endings.told = true
-    this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.of.get(key) ?? 'failed' })))
+    this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.of.get(key) ?? 'dropped' })))
   }
 
   /** @param endings to be filled in */
@@ -147,7 +147,10 @@ export class LoaderCalls {
       const one = loaded[index]!
       if ('error' in one) {
         this.counts.loadErrors++
-        if (!run.abandoned) throttle.failed(key)
+        if (!run.abandoned) {
+          throttle.failed(key)
+          endings.of.set(key, 'failed')
+        }
         this.fail(flight, one.error)
         return
       }
@@ -191,6 +194,7 @@ export class LoaderCalls {
         this.#options.flights.land(flight)
         flight.offerLast()
         this.#tiers.fences.late(flight.fence)
+        endings.of.set(flight.key, 'failed')
       }
       this.#pass(ours, endings)
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))

@@ -56,12 +56,7 @@ export class Loading {
         if (turn.kind === 'ours') ours.push({ ...one, lease: turn.lease })
         else if (turn.kind === 'unanswered') ours.push({ ...one, stamp: undefined, lease: undefined })
         else if (turn.kind === 'changed') waiting.push({ missing: one, heard: Promise.resolve('unknown') })
-        else if (!this.#waitsForItself(turn, one.flight)) {
-          if (this.#loadsBeside(turn, one.flight)) {
-            turn.leave()
-            ours.push(alone(one))
-          } else waiting.push({ missing: one, heard: this.#waitFor(turn, one.flight) })
-        }
+        else this.#takeTheirs(turn, one, ours, waiting)
       })
       if (waiting.length > 0) this.#awaitTurns(waiting, snapshot, departure)
       const isForRedis = ours.some(({ stamp }) => stamp !== undefined)
@@ -71,17 +66,17 @@ export class Loading {
     }
   }
 
-  /** The flight of a load that is forgotten, since messages may have been missed, is joined by nobody: only its lease tells. */
-  #waitsForItself (turn: Theirs, flight: Flight): boolean {
-    if (!turn.isOwn) return false
-    try {
-      flight.run.refuseWithin(flight.key)
-      return false
-    } catch (error) {
-      turn.leave()
-      this.#options.calls.fail(flight, error)
-      return true
+  #takeTheirs (turn: Theirs, missing: Missing, ours: Ours[], waiting: Waiting[]): void {
+    const { flight } = missing
+    // A flight that was forgotten after a gap is joined by nobody: only its lease shows that a load waits for itself.
+    const reentry = turn.isOwn ? flight.run.reentryWithin(flight.key) : undefined
+    if (reentry === undefined && !this.#loadsBeside(turn, flight)) {
+      waiting.push({ missing, heard: this.#waitFor(turn, flight) })
+      return
     }
+    turn.leave()
+    if (reentry === undefined) ours.push(alone(missing))
+    else this.#options.calls.fail(flight, reentry)
   }
 
   /**

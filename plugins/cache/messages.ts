@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Notice } from '../shared/notice.js'
 import type { Word } from './hearing.js'
 import type { Ending } from './turns.js'
 
@@ -24,6 +25,9 @@ export interface Message extends Word {
 /** Milliseconds, and more beats than one, for which is said which messages were not sent. */
 const REPEATED = 2_000
 
+/** Of more that were not sent nothing is said: who hears of the next one takes them for missed, which is safe. */
+const MOST_UNSENT = 100
+
 /**
  * What processes tell each other: JSON, because a key may hold any character. A list of who says it; the message's number, or
  * 0 for what may be missed; the number up to which all have been sent; which of these may never have been sent after all;
@@ -43,11 +47,12 @@ export class Messages {
     this.#now = now
   }
 
-  ofKey (key: string): Numbered {
+  /** What must not be missed; it is told again, under another number, where it may not have been sent. */
+  ofKey (key: string): Notice {
     return this.#numbered(['key', key])
   }
 
-  ofTags (tags: readonly string[]): Numbered {
+  ofTags (tags: readonly string[]): Notice {
     return this.#numbered(['tags', ...tags])
   }
 
@@ -78,7 +83,7 @@ export class Messages {
     return news === undefined ? undefined : { origin, number: number === 0 ? undefined : number, announced, unsent, isOwn: origin === this.#origin, news }
   }
 
-  #numbered (said: readonly string[]): Numbered {
+  #numbered (said: readonly string[]): Notice {
     const number = ++this.#number
     this.#open.add(number)
     return {
@@ -87,6 +92,7 @@ export class Messages {
       failed: () => {
         this.#open.delete(number)
         this.#unsent.set(number, this.#now())
+        if (this.#unsent.size > MOST_UNSENT) this.#unsent.clear()
       }
     }
   }
@@ -97,15 +103,6 @@ export class Messages {
     const [firstOpen = this.#number + 1] = this.#open
     return JSON.stringify([this.#origin, number, firstOpen - 1, [...this.#unsent.keys()], ...said])
   }
-}
-
-/** One that must not be missed. */
-export interface Numbered {
-  readonly text: string
-  /** This or `failed` is to be called: till then, nobody is told that there is such a message. */
-  readonly sent: () => void
-  /** It may not have been sent, and is told again, under another number. */
-  readonly failed: () => void
 }
 
 function newsFrom (kind: unknown, names: readonly string[]): News | undefined {
@@ -129,5 +126,5 @@ function isText (value: unknown): value is string {
 }
 
 function isEnding (value: unknown): value is Ending {
-  return value === 'kept' || value === 'failed' || value === 'unkept'
+  return value === 'kept' || value === 'failed' || value === 'unkept' || value === 'dropped'
 }

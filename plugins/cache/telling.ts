@@ -110,16 +110,7 @@ export class Telling {
 
   /** @returns whether Redis has heard it */
   async invalidate (tags: readonly string[]): Promise<boolean> {
-    const told = await this.#tell(tags, this.#tags, this.#toldTags, async (redis) => {
-      const message = this.#options.messages.ofTags(tags)
-      try {
-        await redis.tags.invalidate(tags, message.text)
-        message.sent()
-      } catch (error) {
-        message.failed()
-        throw error
-      }
-    })
+    const told = await this.#tell(tags, this.#tags, this.#toldTags, (redis) => redis.tags.invalidate(tags, () => this.#options.messages.ofTags(tags)))
     // An answer of Redis from before may still be on its way, and is not to be believed.
     if (told) this.#options.tags.invalidate(tags)
     return told

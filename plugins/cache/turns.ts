@@ -1,12 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import { isReply } from '../shared/redis-commands.js'
 import type { Lease, LeaseRequest, RedisLeases } from '../shared/redis-leases.js'
+import type { RedisKeys } from '../shared/redis-tier.js'
 import type { TagGeneration } from '../shared/tier.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import type { Messages } from './messages.js'
 
-/** How a load ended: its value is in Redis, it threw, or it gave what is not to be kept there. */
-export type Ending = 'kept' | 'failed' | 'unkept'
+/**
+ * How a load ended: its value is in Redis, the source failed, it gave what is not to be kept there, or nothing came of it, since
+ * whoever asked has left, it was outdated, or its process has ended.
+ */
+export type Ending = 'kept' | 'failed' | 'unkept' | 'dropped'
 
 /** What the wait for another's load ended with: how that ended, that it is to be looked at again, or that Redis does not answer. */
 export type Heard = Ending | 'unknown' | 'unanswered'
@@ -44,8 +48,7 @@ export interface Ended {
 export interface TurnsOptions {
   leases: RedisLeases
   messages: Messages
-  /** The key in Redis of a value, and of the lease to load it: in Cluster of one slot. */
-  keysOf: (key: string) => { readonly value: string, readonly lease: string }
+  keys: RedisKeys
   /** Whether the other processes are heard now. */
   hears: () => boolean
   onRedisError: (error: unknown) => void
@@ -73,6 +76,7 @@ export class Turns {
   /** Leases of ours that have not ended, by the key that they are for. */
   readonly #own = new Map<string, Lease>()
   #closed = false
+  #givingUp = false
 
   constructor (options: TurnsOptions) {
     this.#options = options
@@ -85,21 +89,22 @@ export class Turns {
    * @param basis what they are to be loaded from: whoever is loading them from something older is not waited for
    */
   async take (wanted: ReadonlyArray<{ readonly key: string, readonly stamp: Buffer | undefined }>, basis: readonly TagGeneration[]): Promise<Turn[]> {
-    const { leases, keysOf, onRedisError } = this.#options
+    const { leases, keys, onRedisError } = this.#options
     const turns: Turn[] = wanted.map(() => ALONE)
     const asked: Array<{ place: number, ear: Ear, request: LeaseRequest }> = []
     wanted.forEach(({ key, stamp }, place) => {
       if (stamp === undefined || this.#unkept.has(key)) return
-      const { value, lease } = keysOf(key)
+      const value = keys.value(key)
       // Before it is asked for: the other's end may be told before we have read that it is the other's.
-      asked.push({ place, ear: this.#listen(key), request: { key: lease, guarded: value, stamp } })
+      asked.push({ place, ear: this.#listen(key), request: { key: keys.lease(value), guarded: value, stamp } })
     })
     if (asked.length === 0 || !leases.available) {
       for (const { ear } of asked) ear.stop()
       return turns
     }
     const answers = await leases.take(asked.map(({ request }) => request), basis)
-    const unanswered = new Map<unknown, Ended[]>()
+    const errors = new Set<unknown>()
+    const lost: Ended[] = []
     asked.forEach(({ place, ear }, index) => {
       const answer = answers[index]!
       const { key } = wanted[place]!
@@ -117,14 +122,13 @@ export class Turns {
           break
         case 'unanswered':
           turns[place] = UNANSWERED
-          unanswered.set(answer.error, [...unanswered.get(answer.error) ?? [], { key, lease: answer.lease, ending: 'failed' }])
+          errors.add(answer.error)
+          // Given all the same, it would have others wait for nobody.
+          if (!isReply(answer.error)) lost.push({ key, lease: answer.lease, ending: 'dropped' })
       }
     })
-    for (const [error, lost] of unanswered) {
-      onRedisError(error)
-      // Given all the same, they would have others wait for nobody.
-      if (!isReply(error)) void this.#release(lost)
-    }
+    for (const error of errors) onRedisError(error)
+    void this.#release(lost)
     return turns
   }
 
@@ -156,10 +160,10 @@ export class Turns {
 
   /** The others need not wait for the loads that are under way. */
   close (): void {
-    void this.#release([...this.#own].map(([key, lease]) => ({ key, lease, ending: 'failed' })))
+    void this.#release([...this.#own].map(([key, lease]) => ({ key, lease, ending: 'dropped' })))
     this.#own.clear()
     this.#closed = true
-    this.giveUp()
+    for (const key of this.#waiting.keys()) this.hear(key, 'unanswered')
   }
 
   /** Whether another process is loading the key, as far as is known without asking. */
@@ -185,9 +189,16 @@ export class Turns {
     for (const key of this.#waiting.keys()) this.hear(key, 'unknown')
   }
 
-  /** Redis does not answer: nobody is to wait for it once more. */
-  giveUp (): void {
-    for (const key of this.#waiting.keys()) this.hear(key, 'unanswered')
+  /** Redis, or a node of a Cluster, may not have answered: then nobody is to wait for it once more. */
+  giveUpFailing (): void {
+    if (this.#givingUp || this.#waiting.size === 0) return
+    this.#givingUp = true
+    // Once for all that has failed at the same time.
+    queueMicrotask(() => {
+      this.#givingUp = false
+      const { leases, keys } = this.#options
+      for (const key of this.#waiting.keys()) if (leases.isFailing(keys.value(key))) this.hear(key, 'unanswered')
+    })
   }
 
   async #release (ended: readonly Ended[]): Promise<void> {

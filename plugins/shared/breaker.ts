@@ -32,6 +32,11 @@ export class Breaker {
     return this.#failures >= this.#options.failures
   }
 
+  /** Whether the last call failed. */
+  get failing (): boolean {
+    return this.#failures > 0
+  }
+
   succeeded (): void {
     const wasOpen = this.open
     this.#failures = 0
@@ -40,7 +45,7 @@ export class Breaker {
 
   failed (): void {
     this.#failures++
-    if (this.open) this.#probeLater()
+    if (this.open && !this.#stopped) this.#probeLater()
   }
 
   /** No more probes. */

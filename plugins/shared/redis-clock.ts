@@ -3,6 +3,9 @@ import type { RedisClient } from './redis-client.js'
 /** Clocks drift by far less than a millisecond in this time. */
 const FRESH = 30_000
 
+/** Milliseconds for which a question is waited for by those who come after it: clients can drop a command without a word. */
+const SHARED = 20
+
 /** TIME names no key, and so a Cluster's client would ask any node. */
 const TIME_OF_NODE = "return redis.call('TIME')"
 
@@ -15,6 +18,7 @@ export class RedisClock {
   readonly #now: () => number
   #offset = 0
   #learnt = -Infinity
+  #question: { readonly asked: number, readonly answer: Promise<void> } | undefined
 
   /** @param now a monotonic clock, milliseconds */
   constructor (client: RedisClient, now: () => number) {
@@ -28,7 +32,7 @@ export class RedisClock {
    */
   async in (ahead: number, key: string): Promise<number> {
     const asked = this.#now()
-    if (asked - this.#learnt > FRESH) await this.learn(key)
+    if (asked - this.#learnt > FRESH) await this.#learnOnce(key, asked)
     return asked + this.#offset + ahead
   }
 
@@ -42,6 +46,12 @@ export class RedisClock {
   /** The two clocks have come apart: one of them was set, or another server is meant. */
   forget (): void {
     this.#learnt = -Infinity
+  }
+
+  /** Asks for all who want to know it just now. */
+  async #learnOnce (key: string, now: number): Promise<void> {
+    if (this.#question === undefined || now - this.#question.asked > SHARED) this.#question = { asked: now, answer: this.learn(key) }
+    await this.#question.answer
   }
 
   async #ask (key: string): Promise<ReadonlyArray<number | string>> {

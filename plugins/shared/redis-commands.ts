@@ -41,6 +41,7 @@ export class RedisCommands {
   readonly #deadlines: Deadlines
   readonly #servers: RedisServers
   #closed = false
+  #lastNotConnected: { readonly status: string, readonly error: UnavailableError } | undefined
 
   constructor ({ client, timeout, now = () => performance.now(), onRecovery = () => {} }: RedisCommandsOptions) {
     this.#client = client
@@ -76,6 +77,19 @@ export class RedisCommands {
   /** Another server answers for some of the data, and has a clock of its own. */
   serverChanged (): void {
     this.#servers.forgetClocks()
+  }
+
+  /** @throws UnavailableError where no command for the key would be sent */
+  check (key: string): void {
+    this.#check(this.#servers.of(key))
+  }
+
+  /**
+   * Whether the server of the key has not answered when it was last asked, or cannot be asked: who waits for something through
+   * it need not go on.
+   */
+  isFailing (key: string): boolean {
+    return this.#closed || !isReady(this.#client) || this.#servers.of(key).breaker.failing
   }
 
   /** @returns the values in the order of the keys. Rejects where Redis as a whole does not answer; a node of a Cluster has its Errors there. */
@@ -158,8 +172,7 @@ export class RedisCommands {
   async #attempt<T> (server: Server, key: string, work: () => Promise<T>): Promise<T> {
     const { breaker } = server
     server.key = key
-    this.#checkReady()
-    if (breaker.open) throw new UnavailableError('Redis has failed too often just now')
+    this.#check(server)
     try {
       const result = await this.#deadlines.limit(work())
       breaker.succeeded()
@@ -177,9 +190,22 @@ export class RedisCommands {
     await this.#deadlines.limit(clock.learn(key)).catch((error: unknown) => { if (!isReply(error)) throw error })
   }
 
+  #check ({ breaker }: Server): void {
+    this.#checkReady()
+    if (breaker.open) throw FAILED_TOO_OFTEN
+  }
+
   #checkReady (): void {
-    if (this.#closed) throw new UnavailableError('the app is closing')
-    if (!isReady(this.#client)) throw new UnavailableError(`the Redis client is not connected (${this.#client.status})`)
+    if (this.#closed) throw CLOSING
+    if (!isReady(this.#client)) throw this.#notConnected()
+  }
+
+  #notConnected (): UnavailableError {
+    const { status } = this.#client
+    if (this.#lastNotConnected?.status !== status) {
+      this.#lastNotConnected = { status, error: new UnavailableError(`the Redis client is not connected (${status})`) }
+    }
+    return this.#lastNotConnected.error
   }
 }
 
@@ -209,6 +235,10 @@ function isOfSeveralNodes (error: unknown): boolean {
 export function asError (reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
+
+// In an outage every call meets one of these: to make it, with its stack, would cost more than all else that the call does.
+const FAILED_TOO_OFTEN = new UnavailableError('Redis has failed too often just now')
+const CLOSING = new UnavailableError('the app is closing')
 
 const LATE = -1
 

@@ -110,6 +110,11 @@ export class RedisLeases {
     return this.#options.commands.available
   }
 
+  /** Whether it is of no use to wait for what stands under this key in Redis. */
+  isFailing (key: string): boolean {
+    return this.#options.commands.isFailing(key)
+  }
+
   /**
    * Takes those that nobody has. Never rejects.
    *
@@ -152,7 +157,11 @@ export class RedisLeases {
 
   async #eachToken (leases: readonly Lease[], work: (token: string, some: readonly Lease[]) => Promise<ReadonlyArray<Ran<Lease>>>): Promise<void> {
     const byToken = new Map<string, Lease[]>()
-    for (const lease of leases) byToken.set(lease.token, [...byToken.get(lease.token) ?? [], lease])
+    for (const lease of leases) {
+      const some = byToken.get(lease.token)
+      if (some === undefined) byToken.set(lease.token, [lease])
+      else some.push(lease)
+    }
     const ran = (await Promise.all([...byToken].map(([token, some]) => work(token, some)))).flat()
     for (const { result } of ran) if (result.status === 'rejected') throw result.reason
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { BatchedReads } from './batched-reads.js'
 import { GENERATION_LENGTH } from './envelope.js'
+import { announcing, type Notice } from './notice.js'
 import { UNLESS_LATE, type ReadValue, type RedisCommands } from './redis-commands.js'
 
 export interface RedisTagsOptions {
@@ -84,18 +85,25 @@ export class RedisTags {
     return allOf(await commands.writeEach<string[]>(ESTABLISH, writes)).flat()
   }
 
-  /** Voids whatever depends on one of the tags, and publishes `message` in the same step, or in Cluster in that of the last. */
-  async invalidate (tags: readonly string[], message: string): Promise<void> {
+  /**
+   * Voids whatever depends on one of the tags, and publishes a notice in the same step, or in Cluster in that of the last.
+   *
+   * @param noticeOf asked for it when it is about to be sent
+   */
+  async invalidate (tags: readonly string[], noticeOf: () => Notice): Promise<void> {
     const { commands, channel } = this.#options
     const remove = async (slots: ReadonlyArray<readonly string[]>, told: string): Promise<void> => {
       allOf(await commands.writeEach(INVALIDATE, slots.map((some) => ({ keys: this.keysOf(some), args: [channel, told] }))))
     }
     const [any, ...others] = this.#inSlots([ANY_TAG, ...tags])
-    if (others.length === 0) return await remove([any!], message)
-    await remove([any!], '')
-    // Who hears it asks for the generations anew, and must not be given one that is about to go.
-    await remove(others.slice(0, -1), '')
-    await remove(others.slice(-1), message)
+    if (others.length > 0) {
+      await remove([any!], '')
+      // Who hears it asks for the generations anew, and must not be given one that is about to go.
+      await remove(others.slice(0, -1), '')
+    }
+    const last = others.at(-1) ?? any!
+    commands.check(this.#options.keyOf(last[0]!))
+    await announcing(noticeOf(), (text) => remove([last], text))
   }
 
   /** The keys of a script share a slot; in Cluster, tags do not. */

@@ -1,21 +1,27 @@
 import { BatchedReads } from './batched-reads.js'
 import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
+import { announcing, type Notice } from './notice.js'
 import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
 import { RedisTags } from './redis-tags.js'
 import type { Held, Tier } from './tier.js'
 
+/** Where things stand in Redis. */
+export interface RedisKeys {
+  /** The value of a key of the cache. */
+  readonly value: (key: string) => string
+  /** The lease to load what stands under `valueKey`: in Cluster, of its slot. */
+  readonly lease: (valueKey: string) => string
+  /** The generation of a tag. */
+  readonly tag: (tag: string) => string
+}
+
 export interface RedisTierOptions {
   commands: RedisCommands
-  /** The key in Redis for a key of the cache. */
-  keyOf: (key: string) => string
-  /** The key in Redis of the lease to load a key; in Cluster, of the same slot as `keyOf` has it. */
-  leaseKeyOf: (key: string) => string
-  /** The key in Redis for the generation of a tag. */
-  tagKeyOf: (tag: string) => string
+  keys: RedisKeys
   /** The pub/sub channel on which a write, a delete or an invalidation is told to the other processes. */
   channel: string
-  /** What tells the other processes about a key; afterwards `sent` is called, or `failed` where it may not have been sent. */
-  messageFor: (key: string) => { readonly text: string, readonly sent: () => void, readonly failed: () => void }
+  /** What tells the other processes about a key. */
+  noticeOf: (key: string) => Notice
   /** Milliseconds that a delete is remembered: what was read before it must have been written, or dropped, by then. */
   memoryOfDeletes: number
   /** Wall clock, milliseconds. */
@@ -103,10 +109,10 @@ export class RedisTier implements Tier<Uint8Array> {
   readonly #reads: BatchedReads
 
   constructor (options: RedisTierOptions) {
-    const { commands, tagKeyOf, channel } = options
+    const { commands, keys, channel } = options
     this.#options = options
     this.#reads = new BatchedReads(commands)
-    this.tags = new RedisTags({ commands, reads: this.#reads, keyOf: tagKeyOf, channel })
+    this.tags = new RedisTags({ commands, reads: this.#reads, keyOf: keys.tag, channel })
   }
 
   /** Whether Redis answers, as far as is known. */
@@ -129,7 +135,7 @@ export class RedisTier implements Tier<Uint8Array> {
    */
   async read (keys: readonly string[], tags: readonly string[] = []): Promise<RedisRead> {
     const tagKeys = this.tags.keysOf(tags)
-    const values = await this.#reads.get([...tagKeys, ...keys.map(this.#options.keyOf)])
+    const values = await this.#reads.get([...tagKeys, ...keys.map(this.#options.keys.value)])
     const now = this.#options.now()
     const states = keys.map((_key, index): RedisState => {
       const envelope = values[tagKeys.length + index] ?? null
@@ -145,9 +151,9 @@ export class RedisTier implements Tier<Uint8Array> {
    * @returns which were written, or why not, in the order given
    */
   async writeIfUnchanged (writes: readonly ConditionalWrite[]): Promise<Array<PromiseSettledResult<boolean>>> {
-    const { commands, keyOf, leaseKeyOf, channel, now } = this.#options
+    const { commands, channel, now } = this.#options
     const sealed = writes.map(({ key, stamp, held, lease = NO_LEASE }) =>
-      ({ keys: [keyOf(key), leaseKeyOf(key)], stamp, envelope: sealValue(held, now()), retention: this.#retention(held), lease }))
+      ({ keys: this.#keysOf(key), stamp, envelope: sealValue(held, now()), retention: this.#retention(held), lease }))
     const batches = inBatches(sealed, commands.isCluster ? 0 : SCRIPT_BYTES, ({ envelope }) => Math.max(envelope.length, Math.floor(SCRIPT_BYTES / SCRIPT_VALUES)))
     const results = await commands.writeEach<unknown[]>(WRITE_IF_UNCHANGED, batches.map((batch) => ({
       keys: batch.flatMap(({ keys }) => keys),
@@ -181,16 +187,16 @@ export class RedisTier implements Tier<Uint8Array> {
   }
 
   async #tell (script: string, key: string, envelope: Buffer, retention: number, ...more: Buffer[]): Promise<unknown> {
-    const { commands, keyOf, leaseKeyOf, channel, messageFor } = this.#options
-    const message = messageFor(key)
-    try {
-      const answer = await commands.write(script, { keys: [keyOf(key), leaseKeyOf(key)], args: [envelope, retention, channel, message.text, ...more] })
-      message.sent()
-      return answer
-    } catch (error) {
-      message.failed()
-      throw error
-    }
+    const { commands, channel, noticeOf } = this.#options
+    const keys = this.#keysOf(key)
+    commands.check(keys[0])
+    return await announcing(noticeOf(key), (text) => commands.write(script, { keys, args: [envelope, retention, channel, text, ...more] }))
+  }
+
+  #keysOf (key: string): readonly [value: string, lease: string] {
+    const { keys } = this.#options
+    const value = keys.value(key)
+    return [value, keys.lease(value)]
   }
 
   /** Longer than the value lives: while an older load may still be running, its stamp must not match an empty key. */

@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import t from 'tap'
-import { redisKey, redisTagKeys } from '../../plugins/cache/keys.js'
+import { redisKeys } from '../../plugins/cache/keys.js'
 import { eventually } from '../helpers/eventually.js'
 import { useCluster } from '../helpers/redis.js'
 import { buildApp, freshPrefix, ready } from './build-app.js'
@@ -9,8 +9,8 @@ import { buildApp, freshPrefix, ready } from './build-app.js'
 const WATCHED = 1_500
 
 const outdates = {
-  'a deleted key': { nameOf: (prefix: string) => redisKey(prefix, 'key'), outdate: 'delete' },
-  'an invalidated tag': { nameOf: (prefix: string) => redisTagKeys(prefix)('tag'), outdate: 'invalidateTags' }
+  'a deleted key': { nameOf: (prefix: string) => redisKeys(prefix).value('key'), outdate: 'delete' },
+  'an invalidated tag': { nameOf: (prefix: string) => redisKeys(prefix).tag('tag'), outdate: 'invalidateTags' }
 } as const
 
 t.test('what a process outdated never comes back to it from a node that took over while no connection began or ended', async (t) => {

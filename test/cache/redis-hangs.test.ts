@@ -39,6 +39,30 @@ t.test('wherever in a miss Redis begins to hang, the caller waits for one comman
   t.ok(most >= 4, 'a read, the generations, the lease, the write')
 })
 
+const TIMEOUT = 300
+
+for (const what of ['a save', 'a second delete of the key', 'a read of many of which some were not told']) {
+  t.test(`${what} waits for one command at most of a Redis that hangs`, async (t) => {
+    const { client, state } = await hanging(t)
+    const app = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix), commandTimeout: TIMEOUT })
+    await app.cache.set('warm-up', 1)
+    const users = app.cache.resource('user', { load: () => 1, write: 'through', save: () => {} })
+    state.passes = 0
+    let at = performance.now()
+    if (what === 'a save') await users.set(1, 2)
+    else if (what === 'a second delete of the key') {
+      const first = app.cache.delete('a')
+      await Promise.all([first, app.cache.delete('a')])
+    } else {
+      await app.cache.delete('a')
+      at = performance.now()
+      await app.cache.getMany(['a', 'b'], { key: (id) => id, load: (ids) => ids })
+    }
+    const took = performance.now() - at
+    t.ok(took < 1.5 * TIMEOUT, `${took} ms`)
+  })
+}
+
 t.test('who waits for the load of another process does not wait for a Redis that hangs', async (t) => {
   const prefix = freshPrefix(redis.prefix)
   const a = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '1m' })

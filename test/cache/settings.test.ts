@@ -166,6 +166,7 @@ t.test('what a call says goes before what the plugin says, and that before what 
   await cache.getOrSet('call', () => 1, { ttl: '20s' })
   await cache.getOrSet('undefined', () => 1, { ttl: undefined as unknown as string })
   t.equal(Object.isFrozen(await cache.getOrSet('clone', () => ({}))), false)
+  t.equal(Object.isFrozen(await cache.get('clone')), false)
   t.equal(Object.isFrozen(await cache.getOrSet('frozen', () => ({}), { clone: false })), true)
   await cache.getOrSet('large', () => 'x'.repeat(200), { maxBytes: '1kb' })
   await cache.getOrSet('too large', () => 'x'.repeat(200))

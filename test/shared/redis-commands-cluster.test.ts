@@ -79,6 +79,7 @@ t.test('the breaker of a node that hangs opens for its keys alone', async (t) =>
   t.teardown(() => node.resume())
   const [lost, there] = [keys.filter((key) => masterOf(client, key) === hung), keys.filter((key) => masterOf(client, key) !== hung)]
   for (let attempt = 0; attempt < 3; attempt++) t.ok((await commands.get(lost)).every((value) => value instanceof Error && value.name === 'DeadlineError'))
+  t.strictSame([commands.isFailing(lost[0]!), commands.isFailing(there[0]!)], [true, false])
   const values = await commands.get(keys)
   t.ok(keys.every((key, index) => lost.includes(key) === values[index] instanceof UnavailableError))
   await t.rejects(commands.write(APPEND, { keys: [lost[0]!], args: ['c'] }), UnavailableError)

@@ -4,7 +4,7 @@ import type { RedisClient } from '../../plugins/shared/redis-client.js'
 import { ANY_TAG } from '../../plugins/shared/redis-tags.js'
 import { connect } from '../cache/build-app.js'
 import { useCluster, useRedis } from '../helpers/redis.js'
-import { buildRedisTier } from './redis-tier.js'
+import { buildRedisTier, noticeOf } from './redis-tier.js'
 
 const redis = await useRedis(t)
 const cluster = await useCluster(t, { replicas: 0 })
@@ -36,7 +36,7 @@ for (const { name, open } of topologies) {
       t.equal(new Set(established).size, 3)
       t.strictSame(await tags.read(['a', 'b', 'c']), established)
       t.strictSame(await tags.establish(['c', 'a'], 60_000), [established[2], established[0]], 'whoever asks gets the one that stands')
-      await tags.invalidate(['a', 'c'], 'message')
+      await tags.invalidate(['a', 'c'], () => noticeOf('message'))
       t.strictSame(await tags.read(['a', 'b', 'c']), [undefined, established[1], undefined])
       t.notSame(await tags.establish(['a'], 60_000), [established[0]], 'and no generation comes again')
     })
@@ -46,7 +46,7 @@ for (const { name, open } of topologies) {
       const [any] = await tags.establish([ANY_TAG], 60_000)
       await tags.establish(['a'], 60_000)
       t.strictSame(await tags.read([ANY_TAG]), [any])
-      await tags.invalidate(['a'], 'message')
+      await tags.invalidate(['a'], () => noticeOf('message'))
       t.strictSame(await tags.read([ANY_TAG]), [undefined])
     })
 

@@ -4,7 +4,7 @@ import type { Held } from '../../plugins/shared/tier.js'
 import { altered, connect } from '../cache/build-app.js'
 import { nextRelease } from '../cache/next-release.js'
 import { useRedis } from '../helpers/redis.js'
-import { buildRedisTier } from './redis-tier.js'
+import { buildRedisTier, noticeOf } from './redis-tier.js'
 
 const redis = await useRedis(t)
 
@@ -118,7 +118,7 @@ t.test('a write, a replacement, a delete and an invalidation are published, a co
   await tier.writeIfUnchanged([{ key: 'a', stamp: await stampAt(tier, 'a'), held: held('y') }])
   await tier.replace('b', Buffer.alloc(0), held('x'))
   await tier.delete('c')
-  await tier.tags.invalidate(['x', 'y'], 'invalidated')
+  await tier.tags.invalidate(['x', 'y'], () => noticeOf('invalidated'))
   await last
   t.strictSame(messages, ['message for a', 'message for b', 'message for c', 'invalidated'])
 })

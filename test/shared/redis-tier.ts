@@ -1,3 +1,4 @@
+import type { Notice } from '../../plugins/shared/notice.js'
 import type { RedisClient } from '../../plugins/shared/redis-client.js'
 import { RedisCommands } from '../../plugins/shared/redis-commands.js'
 import { RedisTier } from '../../plugins/shared/redis-tier.js'
@@ -11,7 +12,17 @@ export function buildRedisTier (
   const tagKeyOf = (tag: string) => `${prefix}:tag:${encodeURIComponent(tag)}`
   const channel = `${prefix}:channel`
   const tier = new RedisTier({
-    commands: new RedisCommands({ client, timeout: 10_000 }), keyOf, tagKeyOf, channel, leaseKeyOf: (key) => `${prefix}:lease:{${keyOf(key)}}`, messageFor: (key) => ({ text: `message for ${key}`, sent () {}, failed () {} }), memoryOfDeletes, now
+    commands: new RedisCommands({ client, timeout: 10_000 }),
+    keys: { value: keyOf, lease: (valueKey) => `${prefix}:lease:{${valueKey}}`, tag: tagKeyOf },
+    channel,
+    noticeOf: (key) => noticeOf(`message for ${key}`),
+    memoryOfDeletes,
+    now
   })
   return { tier, prefix, keyOf, tagKeyOf, channel }
+}
+
+/** A notice of which nobody needs to know whether it went out. */
+export function noticeOf (text: string): Notice {
+  return { text, sent () {}, failed () {} }
 }

@@ -1,57 +1,21 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
-import { EventEmitter } from 'node:events'
-import { altered, buildApp, buildTwo, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
+import { altered, buildApp, buildApps, buildTwo, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
+import { watchTimers } from './timers.js'
 
 const redis = await useRedis(t)
-
-async function hanging (t: Test) {
-  const client = await connect(t, redis.url)
-  const state = { hangs: false }
-  const pass = async <T>(command: () => Promise<T>): Promise<T> => state.hangs ? await new Promise<never>(() => {}) : await command()
-  return {
-    state,
-    client: altered(client, {
-      getBuffer: (key) => pass(() => client.getBuffer(key)),
-      mgetBuffer: (...keys) => pass(() => client.mgetBuffer(...keys)),
-      eval: (...args) => pass(() => client.eval(...args))
-    })
-  }
-}
 
 /** Each has in its memory, under `a`, what is over and may be given out. */
 async function staleInBoth (t: Test, a: Built, b: Built): Promise<void> {
   await a.cache.set('a', 'stale', { ttl: 1_000, stale: '1h' })
-  await new Promise((resolve) => { setTimeout(resolve, 50) })
+  await delay(50)
   t.equal(await b.cache.get('a'), 'stale')
   a.clock.milliseconds += 2_000
   b.clock.milliseconds += 2_000
-}
-
-const TIMEOUT = 300
-
-for (const what of ['a save', 'a second delete of the key', 'a read of many of which some were not told']) {
-  t.test(`${what} waits for one command at most of a Redis that hangs`, async (t) => {
-    const { client, state } = await hanging(t)
-    const app = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix), commandTimeout: TIMEOUT })
-    await app.cache.set('warm-up', 1)
-    const users = app.cache.resource('user', { load: () => 1, write: 'through', save: () => {} })
-    state.hangs = true
-    let at = performance.now()
-    if (what === 'a save') await users.set(1, 2)
-    else if (what === 'a second delete of the key') {
-      const first = app.cache.delete('a')
-      await Promise.all([first, app.cache.delete('a')])
-    } else {
-      await app.cache.delete('a')
-      at = performance.now()
-      await app.cache.getMany(['a', 'b'], { key: (id) => id, load: (ids) => ids })
-    }
-    const took = performance.now() - at
-    t.ok(took < 1.5 * TIMEOUT, `${took} ms`)
-  })
 }
 
 t.test('a stale value that was deleted is not given out to who asks after that, by a process that is deaf but has asked Redis', async (t) => {
@@ -93,20 +57,69 @@ t.test('a process that ends in good order holds up nobody for the rest of its le
   t.ok(performance.now() - at < 1_000, `b waited for ${performance.now() - at} ms`)
 })
 
+for (const [what, end] of [
+  ['the only caller of the process that loads gives up', (_a: Built, leave: AbortController) => { leave.abort() }],
+  ['the process that loads is closed', (a: Built) => a.app.close()]
+] as const) {
+  t.test(`when ${what}, one of the others loads, and not all of them`, async (t) => {
+    const { apps: [a, ...others] } = await buildApps(t, 5, redis)
+    const [leave, held] = [new AbortController(), gate<string>()]
+    const here = a!.cache.getOrSet('a', async ({ signal }) => await Promise.race([
+      held.pass(),
+      new Promise<string>((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new Error('left')) }) })
+    ]), { signal: leave.signal }).catch(() => {})
+    await held.arrived()
+    let loads = 0
+    const next = gate<string>()
+    const there = others.map(({ cache }) => cache.getOrSet('a', async () => {
+      loads++
+      return await next.pass()
+    }))
+    await eventually(() => others.every(({ cache }) => cache.stats().loadsElsewhere === 1))
+    await end(a!, leave)
+    await next.arrived()
+    // In which all the others would have come, too.
+    await delay(200)
+    next.open('loaded')
+    t.strictSame(await Promise.all(there), ['loaded', 'loaded', 'loaded', 'loaded'])
+    t.equal(loads, 1)
+    held.open('late')
+    await here
+  })
+}
+
+t.test('that Redis found a command late ends nobody\'s wait for another process', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const a = await buildApp(t, { redis: await connect(t, redis.url), prefix })
+  const client = await connect(t, redis.url)
+  let isLate = false
+  const b = await buildApp(t, { redis: altered(client, { eval: async (...args) => isLate ? -1 : await client.eval(...args) }), prefix })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  const held = gate<string>()
+  const here = a.cache.getOrSet('a', held.pass)
+  await held.arrived()
+  const there = b.cache.getOrSet('a', () => 'by b')
+  await eventually(() => b.cache.stats().loadsElsewhere === 1)
+  isLate = true
+  t.strictSame(await b.cache.delete('another'), { shared: false })
+  isLate = false
+  held.open('by a')
+  t.strictSame(await Promise.all([here, there]), ['by a', 'by a'])
+})
+
 t.test('an app that closes while a background refresh looks at another process keeps no timer', async (t) => {
+  const timers = watchTimers(t)
   const { a, b } = await buildTwo(t, redis, { lease: '5s' })
   await staleInBoth(t, a, b)
   const held = gate<string>()
   const here = a.cache.getOrSet('a', held.pass)
   await held.arrived()
-  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   t.equal(await b.cache.getOrSet('a', () => 'by b', { stale: '1h' }), 'stale')
   await eventually(() => b.cache.stats().loadsElsewhere === 1)
-  await b.app.close()
-  await new Promise((resolve) => { setTimeout(resolve, 300) })
+  await Promise.all([a.app.close(), b.app.close()])
   held.open('by a')
   await here
-  t.equal(timers(), 0)
+  t.equal(await timers(), 0)
 })
 
 t.test('a refresh is not put off for a lease that has ended', async (t) => {
@@ -134,7 +147,7 @@ t.test('a refresh is not put off for a lease that has ended', async (t) => {
   await answered.arrived()
   held.fail(new Error('away'))
   await here
-  await new Promise((resolve) => { setTimeout(resolve, 50) })
+  await delay(50)
   answered.open()
   await eventually(() => b.cache.stats().loadsElsewhere === 1)
   const at = performance.now()
