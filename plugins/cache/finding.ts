@@ -112,7 +112,10 @@ export class Finding {
     }
     // The tags that the call had not named.
     const more = held.tags.map(({ tag }) => tag).filter((tag) => !asked.includes(tag))
-    if (more.length > 0) await this.#options.generations.ask(this.#options.redis!, more)
+    if (more.length > 0) {
+      await this.#options.generations.ask(this.#options.redis!, more)
+      if (this.#options.telling.untold([fence]).length > 0) return undefined
+    }
     return this.#received(held, entry, fence)
   }
 

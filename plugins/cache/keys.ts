@@ -18,6 +18,7 @@ export function redisKeys (prefix: string): RedisKeys {
   return {
     value: (key) => redisKey(prefix, key),
     lease: (valueKey) => `${prefix}:cache-lease:{${valueKey}}`,
+    done: (valueKey, write) => `${prefix}:cache-done:{${valueKey}}${write}`,
     tag: (tag) => own.get(tag) ?? redisTagKey(prefix, tag)
   }
 }

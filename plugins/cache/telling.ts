@@ -110,10 +110,12 @@ export class Telling {
 
   /** @returns whether Redis has heard it */
   async invalidate (tags: readonly string[]): Promise<boolean> {
-    const told = await this.#tell(tags, this.#tags, this.#toldTags, (redis) => redis.tags.invalidate(tags, () => this.#options.messages.ofTags(tags)))
-    // An answer of Redis from before may still be on its way, and is not to be believed.
-    if (told) this.#options.tags.invalidate(tags)
-    return told
+    return await this.#tell(tags, this.#tags, this.#toldTags, async (redis) => {
+      await redis.tags.invalidate(tags, () => this.#options.messages.ofTags(tags))
+      // An answer of Redis from before may still be on its way, and is not to be believed: also not in the next moment, when
+      // they are struck off what is untold.
+      this.#options.tags.invalidate(tags)
+    })
   }
 
   /** Redis will be told of a delete, as soon as it can be. */

@@ -5,8 +5,8 @@ import { slotOf } from './redis-slot.js'
 /** Milliseconds between two looks. */
 const INTERVAL = 1_000
 
-/** Milliseconds for an answer: clients can drop a command without a word. */
-const PATIENCE = 5_000
+/** Milliseconds for an answer: a master that hangs must not keep the others from being looked at, nor a command that a client has dropped. */
+const PATIENCE = 1_000
 
 /** After these it may be another server that answers; of a Cluster's client the last two. */
 const DOUBTFUL = ['close', '-node', '+node']
@@ -103,8 +103,9 @@ export class RedisMasters {
 
   #ask (): Array<{ readonly master: string, readonly report: Promise<unknown> }> {
     const { client } = this.#options
-    if (client.isCluster !== true) return [{ master: '', report: client.info('replication') }]
-    return [...keysByMaster(client.slots ?? [])].map(([master, key]) => ({ master, report: client.eval(INFO_OF_NODE, 1, key) }))
+    const reportOf = async (ask: () => Promise<unknown>): Promise<unknown> => await ask()
+    if (client.isCluster !== true) return [{ master: '', report: reportOf(() => client.info('replication')) }]
+    return [...keysByMaster(client.slots ?? [])].map(([master, key]) => ({ master, report: reportOf(() => client.eval(INFO_OF_NODE, 1, key)) }))
   }
 
   /** @returns whether there is one that was not there, or not with this history, when they were last looked at */

@@ -22,13 +22,20 @@ export const EVERYTHING = '\0everything'
  */
 export const ANY_TAG = '\0any'
 
-// Extended at half its time, so that a tag in use keeps its generation. Whatever else stands there gives way.
+// Extended at half its time, so that a tag in use keeps its generation. Whatever else stands there gives way. A client that has
+// lost the connection sends a script again: if the tag was invalidated between, the second run must not make what the first has.
 const ESTABLISH = `${UNLESS_LATE}
+  local letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   local generations = {}
   for i, key in ipairs(KEYS) do
     local generation = redis.pcall('GET', key)
     if type(generation) ~= 'string' or #generation ~= ${GENERATION_LENGTH} then
-      generation = ARGV[i + 1]
+      local digest = redis.sha1hex(ARGV[i + 1] .. time[1] .. '.' .. time[2])
+      generation = ''
+      for at = 1, ${2 * GENERATION_LENGTH}, 2 do
+        local letter = tonumber(string.sub(digest, at, at + 1), 16) % 64 + 1
+        generation = generation .. string.sub(letters, letter, letter)
+      end
       redis.call('SET', key, generation, 'PX', ARGV[1])
     elseif redis.call('PTTL', key) < ARGV[1] / 2 then
       redis.call('PEXPIRE', key, ARGV[1])

@@ -11,6 +11,8 @@ export interface RedisKeys {
   readonly value: (key: string) => string
   /** The lease to load what stands under `valueKey`: in Cluster, of its slot. */
   readonly lease: (valueKey: string) => string
+  /** That a write has been carried out on what stands under `valueKey`: in Cluster, of its slot. */
+  readonly done: (valueKey: string, write: string) => string
   /** The generation of a tag. */
   readonly tag: (tag: string) => string
 }
@@ -47,8 +49,12 @@ const WRITE_IF_UNCHANGED = `${UNLESS_LATE}
   end
   return written
 `
-// Whoever loads the key began before this: it loses its lease, so that nobody waits for what it brings.
+// Whoever loads the key began before this: it loses its lease, so that nobody waits for what it brings. A client that has lost
+// the connection sends a script again: what has been deleted since must not come back, so for as long as it may run it is
+// remembered that it has.
 const WRITE_AND_TELL = `${UNLESS_LATE}
+  local left = math.ceil(tonumber(ARGV[#ARGV]) - time[1] * 1000 - time[2] / 1000) + 1
+  if not redis.call('SET', KEYS[3], '', 'NX', 'PX', left) then return 1 end
   redis.call('DEL', KEYS[2])
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
@@ -167,7 +173,11 @@ export class RedisTier implements Tier<Uint8Array> {
   /** Writes whatever stands there, and tells the other processes in the same step. */
   async set (key: string, held: Held<Uint8Array>): Promise<void> {
     if (held.keptUntil <= this.#options.now()) await this.delete(key)
-    else await this.#tell(WRITE_AND_TELL, key, sealValue(held, this.#options.now()), this.#retention(held))
+    else {
+      const envelope = sealValue(held, this.#options.now())
+      const { done, value } = this.#options.keys
+      await this.#tell(WRITE_AND_TELL, key, { envelope, retention: this.#retention(held), moreKeys: [done(value(key), stampOf(envelope).toString('base64url'))] })
+    }
   }
 
   /**
@@ -176,21 +186,21 @@ export class RedisTier implements Tier<Uint8Array> {
    */
   async replace (key: string, stamp: Buffer, held: Held<Uint8Array>): Promise<boolean> {
     const envelope = sealValue(held, this.#options.now())
-    return Number(await this.#tell(REPLACE_AND_TELL, key, envelope, this.#retention(held), sealTombstone(), stamp)) === 1
+    return Number(await this.#tell(REPLACE_AND_TELL, key, { envelope, retention: this.#retention(held), moreArgs: [sealTombstone(), stamp] })) === 1
   }
 
   /** Leaves a tombstone, and tells the other processes in the same step. @returns the tombstone's stamp */
   async delete (key: string): Promise<Buffer> {
     const tombstone = sealTombstone()
-    await this.#tell(DELETE_AND_TELL, key, tombstone, this.#retention())
+    await this.#tell(DELETE_AND_TELL, key, { envelope: tombstone, retention: this.#retention() })
     return stampOf(tombstone)
   }
 
-  async #tell (script: string, key: string, envelope: Buffer, retention: number, ...more: Buffer[]): Promise<unknown> {
+  async #tell (script: string, key: string, { envelope, retention, moreKeys = [], moreArgs = [] }: Told): Promise<unknown> {
     const { commands, channel, noticeOf } = this.#options
     const keys = this.#keysOf(key)
     commands.check(keys[0])
-    return await announcing(noticeOf(key), (text) => commands.write(script, { keys, args: [envelope, retention, channel, text, ...more] }))
+    return await announcing(noticeOf(key), (text) => commands.write(script, { keys: [...keys, ...moreKeys], args: [envelope, retention, channel, text, ...moreArgs] }))
   }
 
   #keysOf (key: string): readonly [value: string, lease: string] {
@@ -204,6 +214,15 @@ export class RedisTier implements Tier<Uint8Array> {
     const { now, memoryOfDeletes } = this.#options
     return Math.ceil(Math.max(held === undefined ? 0 : held.keptUntil - now(), memoryOfDeletes))
   }
+}
+
+interface Told {
+  readonly envelope: Buffer
+  /** Milliseconds. */
+  readonly retention: number
+  /** Of the slot of the key. */
+  readonly moreKeys?: readonly string[]
+  readonly moreArgs?: readonly Buffer[]
 }
 
 class State implements RedisState {

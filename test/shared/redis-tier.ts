@@ -13,7 +13,7 @@ export function buildRedisTier (
   const channel = `${prefix}:channel`
   const tier = new RedisTier({
     commands: new RedisCommands({ client, timeout: 10_000 }),
-    keys: { value: keyOf, lease: (valueKey) => `${prefix}:lease:{${valueKey}}`, tag: tagKeyOf },
+    keys: { value: keyOf, lease: (valueKey) => `${prefix}:lease:{${valueKey}}`, done: (valueKey, write) => `${prefix}:done:{${valueKey}}${write}`, tag: tagKeyOf },
     channel,
     noticeOf: (key) => noticeOf(`message for ${key}`),
     memoryOfDeletes,
