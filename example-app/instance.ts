@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { build } from './app.js'
 import type { Backends } from './backends.js'
 import type { Config } from './config.js'
+import { listenError } from './port.js'
 
 export interface Instance {
   app: FastifyInstance
@@ -24,9 +25,7 @@ export async function startInstance (
     await app.listen({ host: config.HOST, port: config.PORT })
   } catch (error) {
     await app.close()
-    throw (error as { code?: unknown }).code === 'EADDRINUSE'
-      ? new Error(`port ${config.PORT} is taken on ${config.HOST}: set PORT to another one, or to 0 for any that is free`, { cause: error })
-      : error
+    throw listenError(error, config)
   }
   const { port } = app.server.address() as AddressInfo
   return { app, url: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}` }

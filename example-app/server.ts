@@ -6,6 +6,8 @@ import { startBackends, type Backends } from './backends.js'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { startInstance } from './instance.js'
 import { Instances, type WorkerReport } from './instances.js'
+import { checkPort } from './port.js'
+import { onStopSignal } from './stop-signals.js'
 import { welcome } from './welcome.js'
 
 const MOST_INSTANCES = 16
@@ -47,11 +49,13 @@ async function primary (config: Config): Promise<void> {
     closing = true
     while (stops.length > 0) await stops.pop()!()
   }
-  closeWithGrace({ delay: DRAIN + 2_000 }, async ({ err }) => {
+  const grace = closeWithGrace({ delay: DRAIN + 2_000, skip: ['SIGINT', 'SIGTERM'] }, async ({ err }) => {
     if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
     await stop()
   })
+  onStopSignal(() => { void grace.close() })
 
+  await checkPort(config)
   const backends = await startBackends(config, say)
   stops.push(backends.stop)
   try {

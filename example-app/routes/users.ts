@@ -50,12 +50,14 @@ const routes: FastifyPluginAsync = async (app) => {
 
   app.put<{ Params: { id: number }, Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {
     const { id } = request.params
-    const user = await users.update(id, request.body).catch((error: unknown) => {
+    try {
+      return await users.update(id, request.body) ?? notFound(id)
+    } catch (error) {
       throw isUniqueViolation(error) ? httpError(409, 'Another user has this email') : error
-    })
-    if (user === undefined) return notFound(id)
-    await app.cache.delete(keyOf(id))
-    return user
+    } finally {
+      // Also when it failed: a connection that is lost after the commit fails, and the database has the new user.
+      await app.cache.delete(keyOf(id))
+    }
   })
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../shared/lru-bound.js'
 import type { TagGeneration } from '../shared/tier.js'
 
 /** Tags of which this process knows something; of the others it asks Redis, or takes what depends on them for void. */
@@ -37,9 +38,9 @@ export class Tags {
   #floor: Moment = 0
 
   constructor (most = MOST) {
-    this.#known = new LRUCache({ max: most })
+    this.#known = new LRUCache(atMost(most))
     this.#invalidated = new LRUCache({
-      max: most,
+      ...atMost(most),
       dispose: (moment, _tag, reason) => { if (reason === 'evict') this.#floor = Math.max(this.#floor, moment) }
     })
   }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../shared/lru-bound.js'
 
 const MOST = 10_000
 
@@ -7,7 +8,7 @@ const PAUSE = 5_000
 
 /** Keys whose load has just failed: while a stale value does, the source is left alone. Counted from the failure, not from the value's end. */
 export class Throttle {
-  readonly #until = new LRUCache<string, number>({ max: MOST })
+  readonly #until = new LRUCache<string, number>(atMost(MOST))
   readonly #now: () => number
 
   /** @param now a clock, milliseconds */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../shared/lru-bound.js'
 import { isReply } from '../shared/redis-commands.js'
 import type { Lease, LeaseRequest, RedisLeases } from '../shared/redis-leases.js'
 import type { RedisKeys } from '../shared/redis-tier.js'
@@ -55,7 +56,7 @@ export interface TurnsOptions {
 }
 
 /** Keys whose values were last not to be kept: to load those one after the other would only make them slow. */
-const UNKEPT = { max: 10_000, ttl: 10_000 }
+const UNKEPT = { most: 10_000, ttl: 10_000 }
 
 /** Milliseconds to ask again after, where the end of another's load cannot be heard. */
 const DEAF = 100
@@ -70,9 +71,9 @@ const MARGIN = 50
 export class Turns {
   readonly #options: TurnsOptions
   readonly #waiting = new Map<string, Set<(heard: Heard) => void>>()
-  readonly #unkept = new LRUCache<string, true>({ ...UNKEPT, perf: performance })
+  readonly #unkept = new LRUCache<string, true>({ ...atMost(UNKEPT.most), ttl: UNKEPT.ttl, perf: performance })
   /** Until when, monotonic milliseconds, another process has the lease, as far as is known. */
-  readonly #theirs = new LRUCache<string, number>({ max: UNKEPT.max })
+  readonly #theirs = new LRUCache<string, number>(atMost(UNKEPT.most))
   /** Leases of ours that have not ended, by the key that they are for. */
   readonly #own = new Map<string, Lease>()
   #closed = false

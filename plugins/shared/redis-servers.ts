@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { Breaker } from './breaker.js'
+import { atMost } from './lru-bound.js'
 import type { RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
 import { slotOf } from './redis-slot.js'
@@ -39,7 +40,7 @@ export class RedisServers {
   readonly #options: RedisServersOptions
   readonly #client: RedisClient
   readonly #only: Server | undefined
-  readonly #byAddress = new LRUCache<string, Server>({ max: MOST, dispose: ({ breaker }) => { breaker.stop() } })
+  readonly #byAddress = new LRUCache<string, Server>({ ...atMost(MOST), dispose: ({ breaker }) => { breaker.stop() } })
 
   constructor (options: RedisServersOptions) {
     this.#options = options

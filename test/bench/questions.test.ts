@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { ask } from '../../bench/questions.js'
+import { fixture as fixtureOf } from '../helpers/project.js'
 
-const fixture = fileURLToPath(new URL('./fixtures/answers.ts', import.meta.url))
+const fixture = fileURLToPath(fixtureOf('./fixtures/answers.ts', import.meta.url))
 
 t.test('a child answers, says why it cannot, and is missed when it has gone', async (t) => {
   const child = fork(fixture)

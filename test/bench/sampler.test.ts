@@ -7,9 +7,10 @@ import t from 'tap'
 import type { CpuProfile } from '../../bench/profile/cpu-profile.js'
 import type { Busy, SamplerQuestion } from '../../bench/profile/sampler.js'
 import { ask } from '../../bench/questions.js'
+import { fixture as fixtureOf } from '../helpers/project.js'
 
-const fixture = fileURLToPath(new URL('./fixtures/waiting.ts', import.meta.url))
-const sampler = new URL('../../bench/profile/sampler.ts', import.meta.url).href
+const fixture = fileURLToPath(fixtureOf('./fixtures/waiting.ts', import.meta.url))
+const sampler = fixtureOf('../../bench/profile/sampler.ts', import.meta.url).href
 
 t.test('a process that waits is not called busy, and can be profiled afterwards', async (t) => {
   const child = fork(fixture, { execArgv: [...process.execArgv, '--import', sampler] })

@@ -9,6 +9,7 @@ import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
 import { gate } from '../helpers/gate.js'
 import { startProxy } from '../helpers/tcp-proxy.js'
+import { fixture } from '../helpers/project.js'
 
 const redis = await useRedis(t)
 
@@ -111,7 +112,7 @@ t.test('a cache asked after its app has closed answers still', async (t) => {
 })
 
 t.test('the process of a closed app ends, though a save never does', async (t) => {
-  const running = await runApp(t, new URL('./fixtures/endless-save.ts', import.meta.url))
+  const running = await runApp(t, fixture('./fixtures/endless-save.ts', import.meta.url))
   await eventually(() => running.messages().length === 1)
   running.send({ please: 'close' })
   await eventually(() => running.messages().length === 2)

@@ -6,13 +6,14 @@ import { useRedis } from '../helpers/redis.js'
 import { isSoak } from '../helpers/soak.js'
 import { altered, buildApp, buildTwo, connect, freshPrefix, heard, trustsMemory } from './build-app.js'
 import type { Said, Told } from './fixtures/one-of-many.js'
+import { fixture } from '../helpers/project.js'
 
 const redis = await useRedis(t)
 
 async function processes (t: Test, count: number, lease: string): Promise<{ apps: AppProcess[], prefix: string }> {
   const prefix = freshPrefix(redis.prefix)
   const env = { REDIS_URL: redis.url, PREFIX: prefix, LEASE: lease }
-  const apps = await Promise.all(Array.from({ length: count }, () => runApp(t, new URL('./fixtures/one-of-many.ts', import.meta.url), { env })))
+  const apps = await Promise.all(Array.from({ length: count }, () => runApp(t, fixture('./fixtures/one-of-many.ts', import.meta.url), { env })))
   await heard(await connect(t, redis.url), prefix, count)
   return { apps, prefix }
 }

@@ -35,6 +35,28 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} to npm start alone ends it in good order, with what it has started`, async (t) => {
+    const example = runExample(t, { SEED_USERS: '202' }, [], ['npm', 'start', '--ignore-scripts'])
+    const url = await example.url
+    example.child.kill(signal)
+    t.equal(await example.ended, 0)
+    await t.rejects(fetch(`${url}/api/health`))
+  })
+}
+
+t.test('Ctrl-C to npm start, which then passes it on once more, lets a request that is under way finish', async (t) => {
+  const databaseUrl = await seededPostgres(t)
+  const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, [], ['npm', 'start', '--ignore-scripts'])
+  const url = await example.url
+  const held = await heldRequest(databaseUrl, url)
+  process.kill(-example.child.pid!, 'SIGINT')
+  await eventually(() => isRefused(url))
+  await held.release()
+  t.equal((await held.response).status, 200)
+  t.equal(await example.ended, 0)
+})
+
 t.test('Ctrl-C lets a request that is under way finish, also on several instances', async (t) => {
   const databaseUrl = await seededPostgres(t)
   const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, ['--instances', '2'])

@@ -5,8 +5,9 @@ import t from 'tap'
 import { isAlive } from '../services/fixtures/spawn-owner.js'
 import { runApp } from './app-process.js'
 import { eventually } from './eventually.js'
+import { fixture } from './project.js'
 
-const app = new URL('./fixtures/app.ts', import.meta.url)
+const app = fixture('./fixtures/app.ts', import.meta.url)
 
 async function whoAnswers (url: string): Promise<Record<string, unknown>> {
   return await (await fetch(url)).json() as Record<string, unknown>
@@ -80,7 +81,7 @@ t.test('no app outlives its test', async (t) => {
 })
 
 t.test('no app outlives a test that was killed, not even one whose event loop is blocked', async (t) => {
-  const owner = await runApp(t, new URL('./fixtures/owner.ts', import.meta.url))
+  const owner = await runApp(t, fixture('./fixtures/owner.ts', import.meta.url))
   const [{ pid }] = owner.messages() as [{ pid: number }]
   t.ok(isAlive(pid))
   await owner.kill()

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { endWithThisProcess } from './app-process.js'
 import { builtEnvironment } from './environment.js'
+import { project } from './project.js'
 
 /** Built by `npm test` before the tests run. */
-const SERVER = fileURLToPath(new URL('../../build/example-app/server.js', import.meta.url))
+const SERVER = `${project}build/example-app/server.js`
 
 export interface ExampleProcess {
   child: ChildProcess
@@ -19,8 +19,9 @@ export interface ExampleProcess {
 }
 
 /** Runs the example app in a process of its own, in a process group of its own, as from a terminal. */
-export function runExample (t: Test, environment: Record<string, string>, args: string[] = []): ExampleProcess {
-  const child = spawn(process.execPath, [SERVER, ...args], {
+export function runExample (t: Test, environment: Record<string, string>, args: string[] = [], command = [process.execPath, SERVER]): ExampleProcess {
+  const child = spawn(command[0]!, [...command.slice(1), ...args], {
+    cwd: project,
     env: { ...builtEnvironment(), PORT: '0', SEED_USERS: '200', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true

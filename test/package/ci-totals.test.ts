@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { project } from '../helpers/project.js'
 
-const script = fileURLToPath(new URL('../../scripts/ci-totals.js', import.meta.url))
+const script = `${project}scripts/ci-totals.js`
 
 const passing = `TAP version 14
 1..1

@@ -3,14 +3,13 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import t from 'tap'
+import { project } from '../helpers/project.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+const manifest = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
 const entries = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
   .map((path) => path.replace('.', manifest.name))
@@ -27,8 +26,8 @@ async function run (command: string, args: string[], cwd: string): Promise<strin
 const folder = await mkdtemp(join(tmpdir(), 'headroom-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 
-await run('npm', ['run', 'build'], root)
-const [packed] = JSON.parse(await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root))
+await run('npm', ['run', 'build'], project)
+const [packed] = JSON.parse(await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], project))
 const tarball = join(folder, packed.filename)
 const files: string[] = packed.files.map((file: { path: string }) => file.path)
 
@@ -39,7 +38,7 @@ t.test('the package holds each source with its compiled form and types, the pape
     const base = source.replace(/^plugins/, 'dist').replace(/\.ts$/, '')
     return [`${base}.js`, `${base}.js.map`, `${base}.d.ts`, `${base}.d.ts.map`]
   })
-  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].filter((file) => existsSync(join(root, file)))
+  const papers = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].filter((file) => existsSync(join(project, file)))
   const techniquePapers = files.filter((file) => /^plugins\/.*\.md$/.test(file))
   t.same(files.toSorted(), [...papers, ...techniquePapers, ...sources, ...compiled].toSorted())
 })
@@ -52,14 +51,14 @@ t.test('publint finds nothing to say about the package', async (t) => {
 
 t.test('every entry resolves to its types from an ES module', async (t) => {
   // The published types of other packages are of no interest, and looking for them needs the network.
-  await t.resolves(run(join(root, 'node_modules/.bin/attw'),
-    ['--profile', 'esm-only', '--no-definitely-typed', '--format', 'ascii', tarball], root))
+  await t.resolves(run(join(project, 'node_modules/.bin/attw'),
+    ['--profile', 'esm-only', '--no-definitely-typed', '--format', 'ascii', tarball], project))
 })
 
 t.test('installed into an empty folder', async (t) => {
   const home = join(folder, 'app')
   await mkdir(home)
-  await cp(join(root, 'test/package/fixtures'), home, { recursive: true })
+  await cp(join(project, 'test/package/fixtures'), home, { recursive: true })
   await writeFile(join(home, 'package.json'), '{}')
   const install = (...packages: string[]) =>
     run('npm', ['install', '--prefix', home, '--prefer-offline', '--no-audit', ...packages], home)

@@ -7,6 +7,7 @@ import { runApp } from '../helpers/app-process.js'
 import { eventually } from '../helpers/eventually.js'
 import { useCluster } from '../helpers/redis.js'
 import { isAlive } from './fixtures/spawn-owner.js'
+import { fixture } from '../helpers/project.js'
 
 function connect (t: Test, { startupNodes }: RedisCluster): Cluster {
   const client = new Cluster(startupNodes)
@@ -135,7 +136,7 @@ t.test('with persist, all nodes can be killed and come back with their data', as
 
 t.test('a Cluster is gone, with its folders, when its owner is killed', async (t) => {
   const folder = t.testdir({})
-  const owner = await runApp(t, new URL('./fixtures/cluster-owner.ts', import.meta.url), { env: { TMPDIR: folder } })
+  const owner = await runApp(t, fixture('./fixtures/cluster-owner.ts', import.meta.url), { env: { TMPDIR: folder } })
   const [{ pids }] = owner.messages() as [{ pids: number[] }]
   t.ok(pids.length === 6 && pids.every(isAlive))
   const folders = async (): Promise<number> => (await readdir(folder)).filter((name) => name.startsWith('headroom-redis-')).length

@@ -7,6 +7,7 @@ import type { Connection } from './connection.js'
 import type { Findings } from './findings.js'
 import { Ledger } from './ledger.js'
 import { LoadTimes } from './load-times.js'
+import { fixture } from '../../helpers/project.js'
 
 /** Two hundred clients of two processes, at work. */
 export interface Clients {
@@ -23,7 +24,7 @@ export async function startClients (t: Test, connections: readonly [Connection, 
   const prefix = freshPrefix('outage')
   const workers = connections.map((connection, parity) => {
     const workerData: Data = { connection, prefix, parity, ledger: ledger.buffer, loads: loads.buffer }
-    return new Worker(new URL('../fixtures/outage-clients.ts', import.meta.url), { workerData })
+    return new Worker(fixture('../fixtures/outage-clients.ts', import.meta.url), { workerData })
   })
   const tell = (order: Order): void => { for (const worker of workers) worker.postMessage(order) }
   // An error of a worker rejects this.
