@@ -28,3 +28,4 @@ for (const file of globSync(`${folder}test/**/*.test.js`).sort()) {
 
 t.end()
 await once(tap, 'finish')
+process.exitCode = t.passing() ? 0 : 1

@@ -38,7 +38,7 @@ export interface CacheEntryOptions extends CacheDefaults {
 }
 
 export interface LoadContext {
-  /** Aborts when all who asked have called it off by a signal of their own, and when the load has taken longer than `longestLoad`. */
+  /** Aborts when the signals of all callers have aborted, and when the load has taken longer than `longestLoad`. */
   readonly signal: AbortSignal
   /** The value to be replaced, if it is still at hand and the load is for one key: for a source that can say that nothing has changed. */
   readonly stale: unknown
@@ -98,11 +98,20 @@ export interface Resource<T, I extends Id = Id> {
   get (id: I, options?: Pick<CacheEntryOptions, 'signal'>): Promise<T>
   /** In the order of `ids`; undefined where there is none. */
   getMany (ids: readonly I[], options?: Pick<CacheEntryOptions, 'signal'>): Promise<Array<T | undefined>>
-  /** Write-through: to the source, then to the cache. Rejects, and forgets the value, when the source does. */
+  /**
+   * Write-through: to the source, then to the cache.
+   *
+   * @throws what `save` throws, and then forgets the value; `FST_HEADROOM_CACHE_OPTION` without `save`; `_REENTRY` in a save of
+   *   the same id; with `strict`, `_UNSHARED`
+   */
   set (id: I, value: T): Promise<WriteResult>
   /** Forgets the value; the source keeps it. */
   delete (id: I): Promise<WriteResult>
-  /** Loads the value anew now, whatever is kept, and keeps that in its place; where Redis cannot be told, nothing. */
+  /**
+   * Loads the value anew now, whatever is kept, and keeps that in its place; where Redis cannot be told, nothing.
+   *
+   * @throws what the load throws; `FST_HEADROOM_CACHE_TIMEOUT` (504), `_REENTRY`
+   */
   refresh (id: I): Promise<T>
 }
 
@@ -125,7 +134,7 @@ export interface CacheStats {
   staleServed: number
   /** Redis commands that failed or did not answer in time; while Redis is away, none is sent. */
   redisErrors: number
-  /** Entries in Redis that could not be read: damaged, foreign, or of another version. */
+  /** Entries in Redis that could not be read: damaged, foreign, of another version, or larger than `maxBytes`. */
   unreadable: number
   /** Loaded values that cannot be kept (functions, class instances): given out, not cached. */
   unsupported: number
@@ -163,15 +172,23 @@ export interface Cache {
   /**
    * Keeps a value that the caller knows to be the newest. To keep one that was loaded, use `getOrSet`. A value that cannot be
    * kept, is larger than `maxBytes`, or has a ttl of 0, only removes what is kept.
+   *
+   * @throws with `strict`, as the three below, `FST_HEADROOM_CACHE_UNSHARED` (503) where Redis could not be told;
+   *   `FST_HEADROOM_CACHE_KEY`, `_OPTION` and `_TAG` for what is wrong in the call
    */
   set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult>
-  /** Removes the value, and stops every load of this key that has begun from keeping its own. */
+  /** Removes the value, and stops every load of this key that has begun from keeping its own. @throws `FST_HEADROOM_CACHE_KEY` */
   delete (key: string): Promise<WriteResult>
-  /** Voids every value that has one of the tags, however many they are, and what is being loaded with one. */
+  /** Voids every value that has one of the tags, however many they are, and what is being loaded with one. @throws `FST_HEADROOM_CACHE_TAG` */
   invalidateTags (...tags: string[]): Promise<WriteResult>
   /** Voids every value under this prefix; nothing else in Redis is touched. */
   clear (): Promise<WriteResult>
-  /** Read-through and write-through for what is loaded by its id. @param name in front of its keys; without colon */
+  /**
+   * Read-through and write-through for what is loaded by its id.
+   *
+   * @param name in front of its keys; without colon, and given once in an app
+   * @throws `FST_HEADROOM_CACHE_OPTION` where the name is taken, or an option is wrong
+   */
   resource<T, I extends Id = Id> (name: string, options: ResourceOptions<T, I>): Resource<T, I>
   stats (): CacheStats
 }

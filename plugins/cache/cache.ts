@@ -3,10 +3,10 @@ import type { RedisLeases } from '../shared/redis-leases.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisKeys } from '../shared/redis-tier.js'
 import { inSpan } from '../shared/spans.js'
+import { Admission } from './admission.js'
 import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
-import type { Entry } from './entry.js'
-import { entryOf } from './entry.js'
+import { entryOf, type Entry } from './entry.js'
 import { KeyError, LoadError, OptionError, UnsharedError } from './errors.js'
 import { isFarFromEnd, lifetime, retentionOf } from './freshness.js'
 import type { Kept } from './kept.js'
@@ -36,6 +36,7 @@ export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
 export class TieredCache implements Cache {
   readonly tiers: Tiers
   readonly #options: TieredCacheOptions
+  readonly #admission: Admission
   readonly #loads: Loads
   readonly #turns: Turns | undefined
   readonly #resources = new Set<string>()
@@ -69,7 +70,8 @@ export class TieredCache implements Cache {
     this.#turns = leases === undefined
       ? undefined
       : new Turns({ leases, messages, keys: options.keys, hears: () => this.tiers.listening, onRedisError: (error) => { this.tiers.redisFailed(error) } })
-    this.#loads = new Loads({ ...options, tiers: this.tiers, turns: this.#turns })
+    this.#admission = new Admission(options.onUnsupported)
+    this.#loads = new Loads({ ...options, tiers: this.tiers, turns: this.#turns, admission: this.#admission })
   }
 
   // A hit in memory takes some hundred nanoseconds: what is done here for each is measured.
@@ -109,13 +111,15 @@ export class TieredCache implements Cache {
   async set (key: string, value: unknown, options?: Omit<CacheEntryOptions, 'signal'>): Promise<WriteResult> {
     checkKey(key)
     const settings = this.#settingsOf(options, LASTING_TABLE)
-    const own = this.#keepable(value, settings)
+    const own = this.#admission.admit(key, entryOf(value), settings)
     if (own === undefined || settings.ttl === 0) return await this.delete(key)
     return this.#told(await this.tiers.set(key, own, settings.tags, this.#lifetime(settings)))
   }
 
-  async delete (key: string): Promise<WriteResult> {
+  async delete (key: string, ...more: never[]): Promise<WriteResult> {
     checkKey(key)
+    // They would stay.
+    if (more.length > 0) throw new KeyError(`${1 + more.length} arguments`)
     return this.#told(await this.tiers.delete(key))
   }
 
@@ -137,9 +141,9 @@ export class TieredCache implements Cache {
       askMany: (keys, settings, loader) => inSpan('cache wait', () => this.#loads.askMany(keys, settings, loader)),
       refresh: (key, settings, loader) => inSpan('cache wait', () => this.#loads.refreshNow(key, settings, loader)),
       delete: (key) => this.delete(key),
-      setAfter: async (save, key, value, settings) => this.#told(await this.tiers.setAfter(key, settings.tags, async () => {
+      setAfter: async (save, key, value, settings) => this.#told(await this.tiers.keeping.saved(key, settings.tags, async () => {
         // In one turn with the save: the source and the cache are to have the same, whatever the caller goes on to change.
-        const own = settings.ttl === 0 ? undefined : this.#keepable(value, settings)
+        const own = settings.ttl === 0 ? undefined : this.#admission.admit(key, entryOf(value), settings)
         await save()
         return own === undefined ? undefined : { own, ...this.#lifetime(settings) }
       }, retentionOf(settings)))
@@ -167,7 +171,7 @@ export class TieredCache implements Cache {
   }
 
   stats (): CacheStats {
-    return { ...this.tiers.stats, ...this.#loads.counts }
+    return { ...this.tiers.stats, ...this.#loads.counts, ...this.#admission.counts }
   }
 
   /** Whether the entry's own promise is the whole answer. */
@@ -206,7 +210,7 @@ export class TieredCache implements Cache {
       tiers.counts.memoryHits++
       return recalled.value
     }
-    const [found] = await tiers.fences.hold(key, 'read', (fence) => tiers.find([fence], [], this.#largest))
+    const [found] = await inSpan('cache wait', () => tiers.fences.hold(key, 'read', (fence) => tiers.find([fence], [], this.#largest)))
     const { kept } = found!
     if (kept !== undefined && this.#isFresh(kept)) {
       tiers.counts.redisHits++
@@ -218,10 +222,6 @@ export class TieredCache implements Cache {
 
   #isFresh ({ freshUntil }: Kept): boolean {
     return freshUntil > this.#now()
-  }
-
-  #keepable (value: unknown, settings: Settings): { entry: Entry, bytes: Uint8Array } | undefined {
-    return this.#loads.keepable(entryOf(value), settings)
   }
 
   #lifetime (settings: Settings): ReturnType<typeof lifetime> {

@@ -14,3 +14,4 @@ export interface LoadEvent {
 export const loaded = defineChannel<LoadEvent>('headroom:cache:load')
 export const redisFailed = defineChannel<{ error: unknown }>('headroom:cache:redis-error')
 export const unreadable = defineChannel<{ key: string }>('headroom:cache:unreadable')
+export const unsupported = defineChannel<{ key: string, part: string }>('headroom:cache:unsupported')

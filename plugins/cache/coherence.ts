@@ -1,4 +1,4 @@
-import { isConnected, type RedisClient } from '../shared/redis-client.js'
+import { isConnected, mastersOf, type RedisClient } from '../shared/redis-client.js'
 import { Hearing, PATIENCE } from './hearing.js'
 import type { Messages, News } from './messages.js'
 import { Subscription } from './subscription.js'
@@ -32,7 +32,7 @@ export interface CoherenceOptions {
   onDeaf: (error: unknown) => void
 }
 
-type Publisher = Pick<RedisClient, 'status' | 'publish'>
+type Publisher = Pick<RedisClient, 'publish'>
 
 /**
  * Hears what other processes wrote, deleted or invalidated; and knows when it may not have: by the numbers of their messages,
@@ -92,7 +92,7 @@ export class Coherence {
     const now = performance.now()
     this.#behind = false
     if (now - this.#heardOneself > LATEST) this.#stopListening()
-    if (!this.#listening && this.#unheard++ === MOST_UNHEARD) {
+    if (!this.#listening && ++this.#unheard === MOST_UNHEARD) {
       this.#unheard = 0
       this.#subscription.renew()
     }
@@ -104,8 +104,7 @@ export class Coherence {
   #say (text: string): void {
     const { client } = this.#options
     if (!isConnected(client)) return
-    const publishers: readonly Publisher[] = client.isCluster === true ? client.nodes?.('master') ?? [] : [client]
-    for (const publisher of publishers) this.#sayThrough(publisher, text)
+    for (const master of mastersOf(client)) this.#sayThrough(master, text)
   }
 
   #sayThrough (publisher: Publisher, text: string): void {

@@ -34,7 +34,7 @@ const ONLY_EVERYTHING = [EVERYTHING]
 
 /** Reads values from Redis, and gives out none that is damaged or void, or older than what this process did. */
 export class Finding {
-  /** What stood there and was none of ours, damaged, or of another version. */
+  /** What stood there and was none of ours, damaged, of another version, or too large. */
   unreadable = 0
   readonly #options: FindingOptions
 

@@ -1,7 +1,10 @@
 import { withResolvers, type Resolvers } from '../shared/with-resolvers.js'
 
+/** @param waited whether it had to wait for other work of its key */
+type Work<T> = (waited: boolean) => Promise<T>
+
 interface Waiting<T> {
-  work: () => Promise<T>
+  work: Work<T>
   readonly overwrites: boolean
   /** Those who asked for this, or for what it has come in the place of. */
   readonly asked: Array<Resolvers<T>>
@@ -16,12 +19,12 @@ export class InOrder<T> {
    * @param overwrites whether nothing is left of what such work before it has done: then that is not begun any more, and has
    *   the same outcome, so that the wait does not grow with how much is asked for
    */
-  async run (key: string, work: () => Promise<T>, overwrites = false): Promise<T> {
+  async run (key: string, work: Work<T>, overwrites = false): Promise<T> {
     const waiting = this.#waiting.get(key)
     if (waiting === undefined) {
       this.#waiting.set(key, [])
       try {
-        return await work()
+        return await work(false)
       } finally {
         this.#next(key)
       }
@@ -41,7 +44,7 @@ export class InOrder<T> {
       this.#waiting.delete(key)
       return
     }
-    next.work().then(
+    next.work(true).then(
       (result) => { for (const { resolve } of next.asked) resolve(result) },
       (error: unknown) => { for (const { reject } of next.asked) reject(error) }
     ).finally(() => { this.#next(key) })

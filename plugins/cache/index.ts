@@ -24,7 +24,7 @@ export type {
 } from './api.js'
 export type { Duration, RedisClient, Size }
 
-/** Of the defaults for every call, each call can override its own. */
+/** The options of `CacheDefaults` are those of every call, which can override each. */
 export interface CacheOptions extends CacheDefaults {
   /** The Redis tier's client (ioredis 5 or 6, `Redis` or `Cluster`); `false`: memory only. Default: `app.redis`, where there is one. */
   redis?: RedisClient | false
@@ -35,8 +35,8 @@ export interface CacheOptions extends CacheDefaults {
   /** How long one Redis command may take before the cache goes on without. Default `'100ms'`. */
   commandTimeout?: Duration
   /**
-   * The longest that a load takes. Then its signal aborts, who asks from then on starts another, and what it brings is given
-   * to those who wait, and not kept in Redis, which remembers a delete this long. Default `'1m'`.
+   * The longest that a load takes, and that Redis remembers a delete. Then its signal aborts, who asks from then on starts
+   * another, and what it brings late is given to those who still wait, and kept nowhere. Default `'1m'`.
    */
   longestLoad?: Duration
   /** Callers that may wait for one key; the next ones fail with `FST_HEADROOM_CACHE_BUSY` (503). Default 10,000. */
@@ -53,7 +53,7 @@ export interface CacheOptions extends CacheDefaults {
    * `{ shared: false }`, when Redis could not be told. It is told again all the same. Default `false`.
    */
   strict?: boolean
-  /** The decorator's name, where `cache` is taken. */
+  /** The decorator's name, where `cache` is taken. Default `'cache'`. */
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
   now?: () => number
@@ -71,7 +71,7 @@ declare module 'fastify' {
 const LONGEST_LEASE = 24 * 60 * 60 * 1_000
 
 const OPTIONS = {
-  redis: orFalse(custom('a connected ioredis client', isRedisClient)),
+  redis: orFalse(custom('an ioredis client, Redis or Cluster', isRedisClient)),
   memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
   ...defaultOptions,
   // Braces would put every key of the app into one Cluster slot; with a colon, two prefixes could share a key.
@@ -90,10 +90,16 @@ const OPTIONS = {
 /** Milliseconds between two lines about the same trouble. */
 const LOG_INTERVAL = 10_000
 
+/** So many kinds of it. */
+const MOST_SAID = 100
+
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, strict, now = wallClock, random = Math.random } = options
   const client = options.redis ?? redisOfHost(app)
+  if (options.redis === undefined && client === false && app.hasDecorator('redis')) {
+    app.log.warn('cache: app.redis is not an ioredis client, and is not used; pass options.redis, or false for memory only')
+  }
   const channel = `${prefix}:cache`
   const messages = new Messages()
   const keys = redisKeys(prefix)
@@ -103,7 +109,8 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
-  const lastSaid = { redis: -Infinity, unsupported: -Infinity, deaf: -Infinity }
+  const lastSaid = new Map<string, number>()
+  let [isAway, isClosing] = [false, false]
 
   const commands = client === false ? undefined : new RedisCommands({ client, timeout: commandTimeout, onRecovery: () => { tiered.tiers.recovered() } })
   const tiered = new TieredCache({
@@ -130,7 +137,12 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     now,
     random,
     onRedisError: (error) => { seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
-    onUnsupported: (part) => { seldom('unsupported', () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
+    onRedisAway: (error) => {
+      if (isAway || isClosing) return
+      isAway = true
+      seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis is away; going on without it'))
+    },
+    onUnsupported: (part) => { seldom(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })
 
   app.decorate(options.decorateAs, tiered satisfies Cache)
@@ -150,14 +162,19 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     })
     const masters = new RedisMasters({
       client,
-      onSame: (at) => { tiered.tiers.confirm(at) },
+      onSame: (at) => {
+        isBack()
+        tiered.tiers.confirm(at)
+      },
       onChange: () => {
+        isBack()
         commands.serverChanged()
         tiered.tiers.tellAgain()
       }
     })
     tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(keys.value(key)), ofTag: (tag) => masters.doubtedAt(keys.tag(tag)) })
     app.addHook('onClose', async () => {
+      isClosing = true
       masters.close()
       coherence.close()
       tiered.close()
@@ -165,11 +182,17 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     })
   }
 
+  function isBack (): void {
+    if (isAway) app.log.info('cache: Redis is back')
+    isAway = false
+  }
+
   /** What goes wrong for every call is said now and then; `stats()` has how often it was. */
-  function seldom (what: keyof typeof lastSaid, say: () => void): void {
+  function seldom (what: string, say: () => void): void {
     const moment = performance.now()
-    if (moment - lastSaid[what] < LOG_INTERVAL) return
-    lastSaid[what] = moment
+    if (moment - (lastSaid.get(what) ?? -Infinity) < LOG_INTERVAL) return
+    if (lastSaid.size === MOST_SAID) lastSaid.clear()
+    lastSaid.set(what, moment)
     say()
   }
 }

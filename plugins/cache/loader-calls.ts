@@ -1,5 +1,6 @@
 import type { Lease } from '../shared/redis-leases.js'
 import { inSpan } from '../shared/spans.js'
+import type { Admission } from './admission.js'
 import type { Load, LoadContext } from './api.js'
 import { loaded as loadedChannel } from './channels.js'
 import { entryOf, uncopied, type Entry } from './entry.js'
@@ -7,11 +8,12 @@ import type { Flight } from './flight.js'
 import { lifetime, retentionOf } from './freshness.js'
 import type { Snapshot } from './generations.js'
 import { OwnLoadContext } from './load-context.js'
+import type { Keepable } from './keeping.js'
 import type { LoadRun } from './load-run.js'
 import { missingSettings, type Settings } from './settings.js'
 import type { SingleFlight } from './single-flight.js'
 import type { Throttle } from './throttle.js'
-import type { Keepable, Own, Tiers } from './tiers.js'
+import type { Tiers } from './tiers.js'
 import type { Ending, Turns } from './turns.js'
 
 /** What a loader has for one key. */
@@ -32,12 +34,12 @@ export interface LoaderCallsOptions {
   turns: Turns | undefined
   flights: SingleFlight<Flight>
   throttle: Throttle
+  admission: Admission
   /** Milliseconds after which a load is aborted, and no longer waited for by those who come then. */
   longestLoad: number
   /** Wall clock, milliseconds. */
   now: () => number
   random: () => number
-  onUnsupported: (part: string) => void
 }
 
 /** What flights have in common that departed together. */
@@ -70,7 +72,7 @@ interface Endings {
 
 /** Calls loaders, keeps what they give, and lands the flights with it. */
 export class LoaderCalls {
-  readonly counts = { loads: 0, loadErrors: 0, unsupported: 0, oversized: 0 }
+  readonly counts = { loads: 0, loadErrors: 0 }
   readonly #options: LoaderCallsOptions
   readonly #tiers: Tiers
 
@@ -105,18 +107,6 @@ export class LoaderCalls {
     this.#tiers.fences.close(flight.fence)
   }
 
-  /** @returns what can be kept of a value; counts why not */
-  keepable (own: Own | { readonly unsupported: string }, settings: Settings): Own | undefined {
-    if ('unsupported' in own) {
-      this.counts.unsupported++
-      this.#options.onUnsupported(own.unsupported)
-      return undefined
-    }
-    if (own.bytes.length <= settings.maxBytes) return own
-    this.counts.oversized++
-    return undefined
-  }
-
   /** The next ones may load what they still have to. */
   #pass (ours: readonly Ours[], endings: Endings): void {
     if (endings.told) return
@@ -126,7 +116,7 @@ export class LoaderCalls {
 
   /** @param endings to be filled in */
   async #load (ours: readonly Ours[], snapshot: Snapshot, { run, settings, loader, anew }: Departure, endings: Endings): Promise<void> {
-    const { now, random, turns, flights: table, throttle } = this.#options
+    const { now, random, turns, flights: table, throttle, admission } = this.#options
     const flights = ours.map(({ flight }) => flight)
     if (run.abandoned && flights.every(({ awaited }) => !awaited)) {
       for (const flight of flights) this.fail(flight, undefined)
@@ -157,7 +147,7 @@ export class LoaderCalls {
       throttle.succeeded(key)
       const made = entryOf(one.value)
       landings.push({ flight, entry: 'unsupported' in made ? uncopied(one.value) : made.entry })
-      const own = this.keepable(made, settings)
+      const own = admission.admit(key, made, settings)
       // ttl(0) keeps nothing, and not that there is none either.
       const rules = one.missing === true && context.ownTtl !== 0 ? missingSettings(settings) : { ...settings, ttl: context.ownTtl ?? settings.ttl }
       if (own === undefined || rules.ttl === 0 || tagged === undefined) {
@@ -168,7 +158,7 @@ export class LoaderCalls {
       const held = { ...lifetime(rules, now(), random), value: own.entry, loadTime, tags: tagged.tags }
       keepables.push({ fence: flight.fence, stamp, lease: lease === undefined ? undefined : { token: lease.token, message: turns!.endingOf(key) }, held, bytes: own.bytes, began, snapshot: tagged })
     })
-    const keeping = anew ? keepables.map((one) => this.#tiers.keepAnew(one)) : [this.#keep(keepables, endings)]
+    const keeping = anew ? keepables.map((one) => this.#tiers.keeping.keepAnew(one)) : [this.#keep(keepables, endings)]
     await Promise.all([...keeping, ...outdated.map((key) => this.#tiers.delete(key))])
     const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
     for (const { flight, entry } of landings) {
@@ -179,7 +169,7 @@ export class LoaderCalls {
   }
 
   async #keep (keepables: readonly Keepable[], endings: Endings): Promise<void> {
-    for (const key of await this.#tiers.keep(keepables)) endings.of.set(key, 'kept')
+    for (const key of await this.#tiers.keeping.keep(keepables)) endings.of.set(key, 'kept')
   }
 
   async #callLoader (ours: readonly Ours[], run: LoadRun, loader: Loader, context: LoadContext, endings: Endings): Promise<readonly Loaded[]> {

@@ -27,7 +27,7 @@ interface Came {
   readonly letGo: () => void
 }
 
-/** Has loaded what Redis has nothing for: here, or by another process, whose turn it is. */
+/** Gets loaded what Redis has nothing for: here, or by another process, whose turn it is. */
 export class Loading {
   /** Keys that another process was loading when this one would have. */
   loadsElsewhere = 0

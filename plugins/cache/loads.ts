@@ -11,9 +11,9 @@ import { Loading } from './loading.js'
 import type { Settings } from './settings.js'
 import { SingleFlight } from './single-flight.js'
 import { Throttle } from './throttle.js'
-import type { Outdated, Own, Tiers } from './tiers.js'
+import type { Outdated, Tiers } from './tiers.js'
 
-type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadsElsewhere' | 'loadErrors' | 'unsupported' | 'oversized'>
+type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads' | 'loadsElsewhere' | 'loadErrors'>
 
 export interface LoadsOptions extends Omit<LoaderCallsOptions, 'flights' | 'throttle'> {
   /** Callers that may wait for one key. */
@@ -149,11 +149,6 @@ export class Loads implements FlightRules {
 
   onOffered ({ freshUntil }: Kept): void {
     if (freshUntil <= this.#options.now()) this.#counts.staleServed++
-  }
-
-  /** As of `LoaderCalls`. */
-  keepable (own: Own | { readonly unsupported: string }, settings: Settings): Own | undefined {
-    return this.#calls.keepable(own, settings)
   }
 
   countMiss (): void {

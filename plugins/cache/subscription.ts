@@ -1,4 +1,4 @@
-import type { RedisClient, RedisSubscriber } from '../shared/redis-client.js'
+import { mastersOf, type RedisClient, type RedisSubscriber } from '../shared/redis-client.js'
 
 /** Milliseconds for a connection to be made and to subscribe: one that falls silent in its handshake would never end. */
 const PATIENCE = 2_000
@@ -94,7 +94,7 @@ export class Subscription {
     // Subscribing and connecting again are ours: ioredis' own attempt rejects unheard when the connection ends before the answer.
     const options = { autoResubscribe: false, autoResendUnfulfilledCommands: false, retryStrategy: () => null }
     if (client.isCluster !== true) return client.duplicate(options)
-    const nodes = client.nodes?.('master') ?? []
+    const nodes = mastersOf(client)
     const others = nodes.filter((node) => node !== this.#node)
     const choice = others.length > 0 ? others : nodes
     const node = choice[Math.floor(Math.random() * choice.length)]

@@ -102,7 +102,7 @@ export class Telling {
   }
 
   /** @returns the stamp by which to write in the place of what is deleted; none where Redis could not be told */
-  async bar (key: string): Promise<Buffer | undefined> {
+  async tombstone (key: string): Promise<Buffer | undefined> {
     let stamp: Buffer | undefined
     await this.write(key, async (redis) => { stamp = await redis.delete(key) })
     return stamp
@@ -119,7 +119,7 @@ export class Telling {
   }
 
   /** Redis will be told of a delete, as soon as it can be. */
-  owe (key: string): void {
+  deleteLater (key: string): void {
     this.#keys.add([key])
   }
 
@@ -139,15 +139,12 @@ export class Telling {
   }
 
   async #inOrder (key: string, write: (redis: RedisTier) => Promise<void>, overwrites: boolean): Promise<boolean> {
-    let hasWaited = false
-    const written = this.#writes.run(key, async () => {
-      if (!hasWaited || !this.#keys.has(key)) return await this.#tellKey(key, write)
+    return await this.#writes.run(key, async (waited) => {
+      if (!waited || !this.#keys.has(key)) return await this.#tellKey(key, write)
       // It has waited for one that Redis did not answer: nobody is to wait for the same Redis twice.
-      this.owe(key)
+      this.deleteLater(key)
       return false
     }, overwrites)
-    hasWaited = true
-    return await written
   }
 
   async #tellKey (key: string, write: (redis: RedisTier) => Promise<void>): Promise<boolean> {

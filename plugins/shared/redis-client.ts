@@ -64,6 +64,11 @@ export function unfitOption ({ options = {}, isCluster }: RedisClient): { readon
   return undefined
 }
 
+/** The nodes of a Cluster that have the data, as far as its client knows; or what stands alone. */
+export function mastersOf (client: RedisClient): ReadonlyArray<Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>> {
+  return client.isCluster === true ? client.nodes?.('master') ?? [] : [client]
+}
+
 /**
  * A connected client, or one that connects with its first command (`lazyConnect`). A command given to any other would
  * wait in the client's offline queue, and run whenever Redis is back: too late for what it was meant for.

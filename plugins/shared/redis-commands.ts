@@ -92,7 +92,7 @@ export class RedisCommands {
     return this.#closed || !isReady(this.#client) || this.#servers.of(key).breaker.failing
   }
 
-  /** @returns the values in the order of the keys. Rejects where Redis as a whole does not answer; a node of a Cluster has its Errors there. */
+  /** @returns the values in the order of the keys. Rejects where Redis does not answer; of a Cluster never, whose nodes have their Errors there. */
   get (keys: readonly string[]): Promise<readonly ReadValue[]> {
     const [first] = keys
     if (this.isCluster) return this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as Promise<ReadValue[]>

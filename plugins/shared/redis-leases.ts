@@ -29,7 +29,7 @@ export interface LeaseRequest {
 
 export type LeaseAnswer =
   | { readonly kind: 'own', readonly lease: Lease }
-  /** Another process has it, for so many milliseconds unless it is renewed. It will tell when it ends. */
+  /** Another load has it, mostly in another process, for so many milliseconds unless it is renewed. It will tell when it ends. */
   | { readonly kind: 'held', readonly left: number }
   /** The guarded key has been written since the stamp. */
   | { readonly kind: 'changed' }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { Breaker } from './breaker.js'
 import { atMost } from './lru-bound.js'
-import type { RedisClient } from './redis-client.js'
+import { mastersOf, type RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
 import { slotOf } from './redis-slot.js'
 
@@ -57,7 +57,7 @@ export class RedisServers {
   /** Whether any of them answers, as far as is known. */
   get available (): boolean {
     if (this.#only !== undefined) return !this.#only.breaker.open
-    const masters = this.#client.nodes?.('master') ?? []
+    const masters = mastersOf(this.#client)
     return masters.length === 0 || masters.some((node) => this.#byAddress.peek(addressOf(node))?.breaker.open !== true)
   }
 

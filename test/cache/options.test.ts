@@ -4,6 +4,7 @@ import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import cache, { type Cache, type CacheOptions } from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
+import { captureLog } from '../helpers/log-capture.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
 
@@ -22,10 +23,10 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['a ttl without a unit', { ttl: '60' }, `cache: options.ttl: expected a duration of zero or more and 36500 days at most ${durations}, got "60"`],
   ['a command timeout of zero', { commandTimeout: 0 }, `cache: options.commandTimeout: expected a duration of 1 ms or more and 2147483647 ms at most ${durations}, got 0`],
   ['a longest load of zero', { longestLoad: 0 }, `cache: options.longestLoad: expected a duration of 1 ms or more and 2147483647 ms at most ${durations}, got 0`],
-  ['a URL in place of a Redis client', { redis: 'redis://localhost' }, 'cache: options.redis: expected a connected ioredis client, or false, got "redis://localhost"'],
-  ['a client of another package', { redis: { isReady: true, get () {} } }, 'cache: options.redis: expected a connected ioredis client, or false, got an object'],
-  ['redis: true', { redis: true }, 'cache: options.redis: expected a connected ioredis client, or false, got true'],
-  ['redis: null', { redis: null }, 'cache: options.redis: expected a connected ioredis client, or false, got null'],
+  ['a URL in place of a Redis client', { redis: 'redis://localhost' }, 'cache: options.redis: expected an ioredis client, Redis or Cluster, or false, got "redis://localhost"'],
+  ['a client of another package', { redis: { isReady: true, get () {} } }, 'cache: options.redis: expected an ioredis client, Redis or Cluster, or false, got an object'],
+  ['redis: true', { redis: true }, 'cache: options.redis: expected an ioredis client, Redis or Cluster, or false, got true'],
+  ['redis: null', { redis: null }, 'cache: options.redis: expected an ioredis client, Redis or Cluster, or false, got null'],
   ['a prefix with braces', { prefix: '{app}' }, 'cache: options.prefix: expected a non-empty string without spaces, braces and colons, got "{app}"'],
   ['a prefix with a colon', { prefix: 'a:b' }, 'cache: options.prefix: expected a non-empty string without spaces, braces and colons, got "a:b"'],
   ['a prefix with a space', { prefix: 'my app' }, 'cache: options.prefix: expected a non-empty string without spaces, braces and colons, got "my app"'],
@@ -103,11 +104,14 @@ t.test('redis: false leaves an app.redis alone', async (t) => {
   t.equal(await app.cache.get('a'), 1)
 })
 
-t.test('an app.redis that is no client, or many under names, is left alone', async (t) => {
-  const app = bare(t)
+t.test('an app.redis that is no client, or many under names, is left alone, and that is said', async (t) => {
+  const { stream, text } = captureLog()
+  const app = fastify({ logger: { stream, level: 'warn' } }) as unknown as FastifyInstance
+  t.teardown(() => app.close())
   await app.register(fastifyRedis, { client: await connect(t, redis.url), namespace: 'main' })
   await app.register(cache)
   t.strictSame(await app.cache.set('a', 1), { shared: false })
+  t.match(text(), 'cache: app.redis is not an ioredis client, and is not used')
   const named = bare(t)
   await named.register(fastifyRedis, { client: await connect(t, redis.url), namespace: 'main' })
   await named.register(cache, { redis: (named as unknown as { redis: Record<string, Redis> }).redis.main!, prefix: freshPrefix(redis.prefix), commandTimeout: '10s' })

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import { useRedis } from '../helpers/redis.js'
 import { stores } from './stores.js'
@@ -42,10 +43,15 @@ for (const store of stores(await useRedis(t)).filter(({ name }) => !name.include
     for (const [title, value, part] of unsupported) {
       t.test(`${title} is given out as it is, not kept, counted, and warned of without the value`, async (t) => {
         const { cache, log } = await store.build(t)
+        const said: unknown[] = []
+        const listener = (message: unknown): void => { said.push(message) }
+        subscribe('headroom:cache:unsupported', listener)
+        t.teardown(() => unsubscribe('headroom:cache:unsupported', listener))
         t.equal(await cache.getOrSet('a', () => value), value)
         t.equal(await cache.has('a'), false)
         t.equal(await cache.getOrSet('a', () => 'loaded again'), 'loaded again')
         t.match(cache.stats(), { loads: 2, unsupported: 1 })
+        t.match(said, [{ key: 'a', part: part ?? String }])
         if (store.name.includes('@fastify')) return
         t.equal(log().length, 1)
         if (part !== undefined) t.match(log()[0], `cannot be kept because of ${part} in it`)
