@@ -46,6 +46,7 @@ export class RedisClock {
   /** The two clocks have come apart: one of them was set, or another server is meant. */
   forget (): void {
     this.#learnt = -Infinity
+    this.#question = undefined
   }
 
   /** Asks for all who want to know it just now. */

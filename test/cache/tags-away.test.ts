@@ -40,9 +40,12 @@ for (const what of ['a tag', 'everything'] as const) {
     t.equal(await app.cache.getOrSet('key', () => 'new', NEWS), 'new')
     // Until it is known that the same Redis answers, and memory has been forgotten, what is loaded is kept for nobody.
     await trustsMemory(app)
-    t.equal(await app.cache.getOrSet('key', () => 'new', NEWS), 'new')
     await t.resolves(eventually(async () => ['new', undefined].includes(await inRedis(t, server.url, prefix, 'key') as string | undefined)))
-    t.equal(await app.cache.get('key'), 'new')
+    // Told twice, by who asks and in the background, it is void twice.
+    await t.resolves(eventually(async () => {
+      t.equal(await app.cache.getOrSet('key', () => 'new', NEWS), 'new')
+      return await app.cache.get('key') === 'new'
+    }))
   })
 
   t.test(`${what} invalidated while Redis hung is void here meanwhile, and for everybody once it answers again`, async (t) => {

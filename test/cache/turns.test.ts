@@ -11,7 +11,11 @@ t.test('a value that is kept again is loaded by one process again', async (t) =>
   const { a, b } = await buildTwo(t, redis)
   await a.cache.getOrSet('a', () => 1, { ttl: 0 })
   await a.cache.getOrSet('a', () => 1, { ttl: '1h' })
+  await b.cache.get('a')
+  const entries = b.cache.stats().entries
   await a.cache.delete('a')
+  // What b began before it has heard of the delete it would not keep, and a would load after it.
+  await eventually(() => b.cache.stats().entries === entries - 1)
   const held = gate<string>()
   let loads = 0
   const load = async () => { loads++; return await held.pass() }

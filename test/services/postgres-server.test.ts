@@ -1,11 +1,21 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { startPostgresServer } from '../../services/postgres-server.js'
 import { setEnvironment } from '../helpers/environment.js'
 import { ownPostgres, query, usePostgres } from '../helpers/postgres.js'
 import { isAlive } from './fixtures/spawn-owner.js'
+
+/** A folder that goes when the servers in it have ended; that of t.testdir() goes before. */
+async function scratch (t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'headroom-data-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  // As the system's temporary folder is, for the unprivileged user that runs Postgres.
+  await chmod(folder, 0o755)
+  return folder
+}
 
 t.test('a PostgreSQL answers as soon as it has started and is gone when stopped', async (t) => {
   const server = await startPostgresServer({ settings: { max_connections: 20 } })
@@ -69,7 +79,7 @@ t.test('a killed PostgreSQL restarts on the same port with its data', async (t) 
 })
 
 t.test('a data folder of the caller keeps its data', async (t) => {
-  const folder = join(t.testdir({}), 'new/data')
+  const folder = join(await scratch(t), 'new/data')
   const server = await startPostgresServer({ folder, keep: true })
   await query(server.url, 'CREATE TABLE kept AS SELECT 1 AS one')
   t.same(await query(server.url, 'SHOW fsync'), [{ fsync: 'on' }])
@@ -80,14 +90,14 @@ t.test('a data folder of the caller keeps its data', async (t) => {
 })
 
 t.test('a data folder in use by a living server is an error with a code', async (t) => {
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(await scratch(t), 'data')
   const server = await ownPostgres(t, { folder })
   await t.rejects(startPostgresServer({ folder }), { code: 'HEADROOM_POSTGRES_FOLDER_IN_USE' })
   t.same(await query(server.url, 'SELECT 1 AS one'), [{ one: 1 }], 'the living server is not disturbed')
 })
 
 t.test('of two starts on one data folder at once, one wins and the other gets the code', async (t) => {
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(await scratch(t), 'data')
   const results = await Promise.allSettled([startPostgresServer({ folder }), startPostgresServer({ folder })])
   const codes: unknown[] = []
   for (const result of results) {
@@ -98,7 +108,7 @@ t.test('of two starts on one data folder at once, one wins and the other gets th
 })
 
 t.test('the lock file of a crash does not hinder a start, even when its pid is taken', async (t) => {
-  const folder = join(t.testdir({}), 'data')
+  const folder = join(await scratch(t), 'data')
   const server = await startPostgresServer({ folder })
   const lock = join(folder, 'postmaster.pid')
   const left = (await readFile(lock, 'utf8')).replace(/^\d+/, String(process.ppid))
@@ -110,7 +120,7 @@ t.test('the lock file of a crash does not hinder a start, even when its pid is t
 })
 
 t.test('a folder without keep goes with the server', async (t) => {
-  const parent = t.testdir({})
+  const parent = await scratch(t)
   const folder = join(parent, 'data')
   const server = await startPostgresServer({ folder, keep: false })
   await server.stop()
@@ -124,7 +134,9 @@ t.test('a folder with something else in it is refused and left alone', async (t)
 })
 
 t.test('an empty folder becomes a data folder', async (t) => {
-  const server = await ownPostgres(t, { folder: join(t.testdir({ data: {} }), 'data') })
+  const folder = join(await scratch(t), 'data')
+  await mkdir(folder)
+  const server = await ownPostgres(t, { folder })
   t.same(await query(server.url, 'SELECT 1 AS one'), [{ one: 1 }])
 })
 

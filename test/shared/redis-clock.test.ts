@@ -17,6 +17,11 @@ t.test('those who want to know the time of a server at once ask it once, and aga
   now = 2_000
   t.equal(await clock.in(100, 'a'), 6_101)
   t.equal(answers.arrivals, 2)
+  clock.forget()
+  await clock.in(100, 'a')
+  clock.forget()
+  await clock.in(100, 'a')
+  t.equal(answers.arrivals, 4, 'and what is forgotten is asked for anew, however soon')
 })
 
 t.test('that a server could not be asked is no answer to who asks later', async (t) => {
