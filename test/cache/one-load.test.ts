@@ -31,7 +31,8 @@ t.test('of a thousand concurrent misses in four processes one loads, and all are
   const { apps, prefix } = await processes(t, 4, '3s')
   const client = await connect(t, redis.url)
   const p99s: number[] = []
-  for (const round of ['first', 'second', 'third']) {
+  for (let n = 0; n < (isSoak ? 10 : 3); n++) {
+    const round = `round ${n}`
     const load = `${prefix}:${round}`
     for (const app of apps) app.send({ key: round, times: 250, load, lasts: 300 } satisfies Told)
     const outcomes = await Promise.all(apps.map((app) => said(app, round)))
@@ -39,7 +40,7 @@ t.test('of a thousand concurrent misses in four processes one loads, and all are
     t.ok(apps.some(({ pid }) => pid === by), 'one load, in one of them')
     t.equal(outcomes.reduce((sum, { loads }) => sum + loads, 0), 1)
     t.ok(outcomes.every(({ values }) => values.length === 250 && values.every((value) => (value as { by: number }).by === by)))
-    const ended = Number(await client.get(`${load}:ended`))
+    const ended = outcomes.find(({ ended }) => ended !== undefined)!.ended!
     const waits = outcomes.flatMap(({ answered }) => answered.map((at) => at - ended)).sort((a, b) => a - b)
     p99s.push(waits[989]!)
   }
