@@ -1,5 +1,5 @@
-// Runs the tests as they are built by `npm run build:suite`: the same files as `npm test`, two at a time, without its compiler
-// and its coverage in each of their processes. Prints a line for each file; the TAP output of all goes to the file named.
+// Runs the tests that `npm run build:suite` has built: the same files as `npm test`, two at a time, without its coverage and its
+// loaders in each of their processes. Prints a line for each file; the TAP output of all goes to the file named.
 //
 //   node scripts/run-built-suite.js <file>
 import { createWriteStream, globSync } from 'node:fs'
@@ -19,7 +19,9 @@ t.pipe(tap)
 t.jobs = 2
 t.setTimeout(0)
 
-for (const file of globSync(`${folder}test/**/*.test.js`).sort()) {
+const files = globSync(`${folder}test/**/*.test.js`).sort()
+if (files.length === 0) throw new Error(`no tests in ${folder}: npm run build:suite`)
+for (const file of files) {
   const name = relative(folder, file)
   t.spawn(process.execPath, ['--enable-source-maps', file], { buffered: true, timeout: timeout * 1_000, env }, name).then(({ ok, time }) => {
     console.log(`${ok ? 'pass' : 'FAIL'}  ${name}  ${(time / 1_000).toFixed(1)} s`)
