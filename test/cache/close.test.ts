@@ -9,6 +9,7 @@ import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
 import { gate } from '../helpers/gate.js'
 import { startProxy } from '../helpers/tcp-proxy.js'
+import { watchTimers } from './timers.js'
 import { fixture } from '../helpers/project.js'
 
 const redis = await useRedis(t)
@@ -16,6 +17,7 @@ const redis = await useRedis(t)
 const handles = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout' || name === 'Immediate').sort().join()
 
 t.test('a closed app leaves no connection and no timer', async (t) => {
+  const timers = watchTimers(t)
   const client = await connect(t, redis.url)
   const before = handles()
   const app = fastify() as unknown as FastifyInstance
@@ -24,6 +26,7 @@ t.test('a closed app leaves no connection and no timer', async (t) => {
   await trustsMemory(app)
   await app.close()
   await t.resolves(eventually(() => handles() === before), before)
+  await t.resolves(eventually(async () => await timers() === 0))
 })
 
 t.test('an app that closes before its subscription stands leaves no connection and no timer', async (t) => {
