@@ -175,8 +175,7 @@ export class RedisTier implements Tier<Uint8Array> {
     if (held.keptUntil <= this.#options.now()) await this.delete(key)
     else {
       const envelope = sealValue(held, this.#options.now())
-      const { done, value } = this.#options.keys
-      await this.#tell(WRITE_AND_TELL, key, { envelope, retention: this.#retention(held), moreKeys: [done(value(key), stampOf(envelope).toString('base64url'))] })
+      await this.#tell(WRITE_AND_TELL, key, { envelope, retention: this.#retention(held), once: stampOf(envelope).toString('base64url') })
     }
   }
 
@@ -196,11 +195,12 @@ export class RedisTier implements Tier<Uint8Array> {
     return stampOf(tombstone)
   }
 
-  async #tell (script: string, key: string, { envelope, retention, moreKeys = [], moreArgs = [] }: Told): Promise<unknown> {
-    const { commands, channel, noticeOf } = this.#options
-    const keys = this.#keysOf(key)
-    commands.check(keys[0])
-    return await announcing(noticeOf(key), (text) => commands.write(script, { keys: [...keys, ...moreKeys], args: [envelope, retention, channel, text, ...moreArgs] }))
+  async #tell (script: string, key: string, { envelope, retention, once, moreArgs = [] }: Told): Promise<unknown> {
+    const { commands, channel, noticeOf, keys: { done } } = this.#options
+    const [value, lease] = this.#keysOf(key)
+    const keys = once === undefined ? [value, lease] : [value, lease, done(value, once)]
+    commands.check(value)
+    return await announcing(noticeOf(key), (text) => commands.write(script, { keys, args: [envelope, retention, channel, text, ...moreArgs] }))
   }
 
   #keysOf (key: string): readonly [value: string, lease: string] {
@@ -220,8 +220,8 @@ interface Told {
   readonly envelope: Buffer
   /** Milliseconds. */
   readonly retention: number
-  /** Of the slot of the key. */
-  readonly moreKeys?: readonly string[]
+  /** Names the write, where it is not to be carried out a second time. */
+  readonly once?: string
   readonly moreArgs?: readonly Buffer[]
 }
 

@@ -1,4 +1,5 @@
-import t from 'tap'
+import type { ChildProcess } from 'node:child_process'
+import t, { type Test } from 'tap'
 import pg from 'pg'
 import { seededPostgres } from '../helpers/example-app.js'
 import { type ExampleProcess, runExample } from '../helpers/example-process.js'
@@ -21,23 +22,36 @@ async function isRefused (url: string): Promise<boolean> {
   return await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(500) }).then((response) => response.status === 503, () => true)
 }
 
+/** Signals while a request is under way: that one is answered, no new ones are taken, and the example ends well. */
+async function stopsInGoodOrder (t: Test, signal: (child: ChildProcess) => void, args?: string[], command?: string[]): Promise<ExampleProcess> {
+  const databaseUrl = await seededPostgres(t)
+  const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, args, command)
+  const url = await example.url
+  const held = await heldRequest(databaseUrl, url)
+  signal(example.child)
+  await eventually(() => isRefused(url))
+  await held.release()
+  t.equal((await held.response).status, 200)
+  t.equal(await example.ended, 0)
+  return example
+}
+
+const NPM_START = ['npm', 'start', '--ignore-scripts']
+
+/** Ctrl-C: the terminal signals every process. */
+function interrupt ({ pid }: ChildProcess): void {
+  process.kill(-pid!, 'SIGINT')
+}
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} lets a request that is under way finish, and takes no new ones`, async (t) => {
-    const databaseUrl = await seededPostgres(t)
-    const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url })
-    const url = await example.url
-    const held = await heldRequest(databaseUrl, url)
-    example.child.kill(signal)
-    await eventually(() => isRefused(url))
-    await held.release()
-    t.equal((await held.response).status, 200)
-    t.equal(await example.ended, 0)
+    await stopsInGoodOrder(t, (child) => { child.kill(signal) })
   })
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} to npm start alone ends it in good order, with what it has started`, async (t) => {
-    const example = runExample(t, { SEED_USERS: '202' }, [], ['npm', 'start', '--ignore-scripts'])
+    const example = runExample(t, { SEED_USERS: '202' }, [], NPM_START)
     const url = await example.url
     example.child.kill(signal)
     t.equal(await example.ended, 0)
@@ -46,28 +60,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 t.test('Ctrl-C to npm start, which then passes it on once more, lets a request that is under way finish', async (t) => {
-  const databaseUrl = await seededPostgres(t)
-  const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, [], ['npm', 'start', '--ignore-scripts'])
-  const url = await example.url
-  const held = await heldRequest(databaseUrl, url)
-  process.kill(-example.child.pid!, 'SIGINT')
-  await eventually(() => isRefused(url))
-  await held.release()
-  t.equal((await held.response).status, 200)
-  t.equal(await example.ended, 0)
+  await stopsInGoodOrder(t, interrupt, [], NPM_START)
 })
 
 t.test('Ctrl-C lets a request that is under way finish, also on several instances', async (t) => {
-  const databaseUrl = await seededPostgres(t)
-  const example = runExample(t, { DATABASE_URL: databaseUrl, REDIS_URL: (await ownRedis(t)).url }, ['--instances', '2'])
-  const url = await example.url
-  const held = await heldRequest(databaseUrl, url)
-  // The terminal signals every process; the primary signals its instances besides.
-  process.kill(-example.child.pid!, 'SIGINT')
-  await eventually(() => isRefused(url))
-  await held.release()
-  t.equal((await held.response).status, 200)
-  t.equal(await example.ended, 0)
+  // The primary signals its instances besides.
+  const example = await stopsInGoodOrder(t, interrupt, ['--instances', '2'])
   t.notMatch(example.output(), /second/)
 })
 

@@ -15,7 +15,6 @@ t.test('two hundred clients go on while a master of a Cluster is replaced, and n
   await t.test('on an order', async (t) => {
     await runOutage(t, clients, {
       told: TOLD,
-      servers: cluster.nodes.length,
       async strike () {
         await cluster.failOver(first!, 'order')
       }
@@ -25,7 +24,6 @@ t.test('two hundred clients go on while a master of a Cluster is replaced, and n
   await t.test('because it freezes, to thaw when another has taken its place', async (t) => {
     await runOutage(t, clients, {
       told: TOLD,
-      servers: cluster.nodes.length,
       async strike () {
         await cluster.failOver(second!, 'pause')
         await second!.resume()
@@ -36,7 +34,6 @@ t.test('two hundred clients go on while a master of a Cluster is replaced, and n
   await t.test('because it dies', async (t) => {
     await runOutage(t, clients, {
       told: TOLD,
-      servers: cluster.nodes.length,
       async strike () {
         await cluster.failOver(third!, 'kill')
       }
