@@ -12,6 +12,16 @@ const DRAIN = 10_000
 const RESPAWN_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 
+/** An instance was gone before it had said anything. */
+export class EndedEarly extends Error {
+  readonly signal: string | null
+
+  constructor (code: number | null, signal: string | null) {
+    super(`an instance ended before it listened (${signal ?? `status ${code}`})`)
+    this.signal = signal
+  }
+}
+
 /** Several processes of the app on one port; one that dies is replaced. */
 export class Instances {
   readonly #backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>
@@ -73,6 +83,6 @@ async function firstReport (worker: Worker): Promise<string> {
       if ('listening' in report) resolve(report.listening)
       else reject(new Error(report.failed))
     })
-    worker.once('exit', () => reject(new Error('an instance ended before it listened')))
+    worker.once('exit', (code, signal) => reject(new EndedEarly(code, signal)))
   })
 }

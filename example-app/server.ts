@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { startBackends, type Backends } from './backends.js'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { startInstance } from './instance.js'
-import { Instances, type WorkerReport } from './instances.js'
+import { EndedEarly, Instances, type WorkerReport } from './instances.js'
 import { checkPort } from './port.js'
 import { onStopSignal } from './stop-signals.js'
 import { welcome } from './welcome.js'
@@ -62,6 +62,8 @@ async function primary (config: Config): Promise<void> {
     const url = await listen(config, backends, asked.instances, stops)
     say(welcome(url, asked.instances, backends))
   } catch (error) {
+    // Ctrl-C reaches the instances too, and that one died of it can be known here before the signal itself.
+    if (error instanceof EndedEarly && error.signal === 'SIGINT') process.emit('SIGINT')
     if (closing) return
     await stop()
     closing = false

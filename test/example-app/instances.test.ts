@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { eventually } from '../helpers/eventually.js'
@@ -18,6 +18,12 @@ async function start (t: Test, args: string[]): Promise<{ example: ExampleProces
   const redis = await ownRedis(t)
   const example = runExample(t, { DATABASE_URL: await seededPostgres(t), REDIS_URL: redis.url }, args)
   return { example, url: await example.url }
+}
+
+function workersOf (example: ExampleProcess): number[] {
+  // ps fails where there is none.
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(example.child.pid)], { encoding: 'utf8' })
+  return stdout.trim().split('\n').filter(Boolean).map(Number)
 }
 
 t.test('a change shows on the instance that wrote at once, and on the others within 50 ms', async (t) => {
@@ -49,8 +55,7 @@ t.test('a change shows on the instance that wrote at once, and on the others wit
 
 t.test('an instance that dies is replaced', async (t) => {
   const { example, url } = await start(t, ['--instances', '2'])
-  const workers = execFileSync('ps', ['-o', 'pid=', '--ppid', String(example.child.pid)]).toString().trim().split('\n').map(Number)
-  process.kill(workers[0]!, 'SIGKILL')
+  process.kill(workersOf(example)[0]!, 'SIGKILL')
   await eventually(() => /Instance \d ended \(SIGKILL\); starting another/.test(example.output()))
   const seen = new Set<string>()
   await eventually(async () => seen.add((await read(url, 7).catch(() => ({ instance: '' }))).instance).has('1') && seen.has('2'))
@@ -75,4 +80,13 @@ t.test('Ctrl-C while the instances start ends them all, without a word of failur
     await example.ended
     t.notMatch(example.output(), /could not start|starting another/, `after ${moment} ms`)
   }
+})
+
+t.test('Ctrl-C of which an instance dies before the primary has heard it', async (t) => {
+  const redis = await ownRedis(t)
+  const example = runExample(t, { DATABASE_URL: await seededPostgres(t), REDIS_URL: redis.url }, ['--instances', '2'])
+  await eventually(() => workersOf(example).length > 0)
+  process.kill(workersOf(example)[0]!, 'SIGINT')
+  t.equal(await example.ended, 0)
+  t.notMatch(example.output(), /could not start|starting another/)
 })
