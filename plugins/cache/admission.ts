@@ -1,5 +1,5 @@
+import type { Entry } from '../shared/entry.js'
 import { unsupported } from './channels.js'
-import type { Entry } from './entry.js'
 import type { Settings } from './settings.js'
 
 /** A value as the cache keeps it, in memory and serialised. */

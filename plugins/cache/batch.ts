@@ -1,6 +1,6 @@
+import type { Entry } from '../shared/entry.js'
 import { complaint, describe } from '../shared/options.js'
 import type { Id, LoadMany } from './api.js'
-import type { Entry } from './entry.js'
 import { BatchError, BusyError, LoadError, OptionError, ReentryError, TimeoutError } from './errors.js'
 import type { Loaded, Loader } from './loader-calls.js'
 

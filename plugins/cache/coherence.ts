@@ -1,7 +1,7 @@
 import { isConnected, mastersOf, type RedisClient } from '../shared/redis-client.js'
+import { Subscription } from '../shared/subscription.js'
 import { Hearing, PATIENCE } from './hearing.js'
 import type { Messages, News } from './messages.js'
-import { Subscription } from './subscription.js'
 
 /** Milliseconds between two signs of life: of this process for the others, and of its subscription for itself. */
 const BEAT = 250

@@ -1,6 +1,6 @@
-import { addAbortCallback, removeAbortCallback } from './abort-callbacks.js'
+import type { Entry } from '../shared/entry.js'
 import { withResolvers } from '../shared/with-resolvers.js'
-import type { Entry } from './entry.js'
+import { addAbortCallback, removeAbortCallback } from './abort-callbacks.js'
 import { BusyError, TimeoutError } from './errors.js'
 import type { Fence } from './fences.js'
 import type { Kept } from './kept.js'

@@ -1,5 +1,5 @@
+import type { Entry } from '../shared/entry.js'
 import type { Held, TagGeneration } from '../shared/tier.js'
-import type { Entry } from './entry.js'
 import type { Dependent, Moment } from './tags.js'
 
 /** A value of this process' memory. */

@@ -1,5 +1,5 @@
+import type { Entry } from '../shared/entry.js'
 import type { CacheStats } from './api.js'
-import type { Entry } from './entry.js'
 import type { Fence } from './fences.js'
 import type { Found } from './finding.js'
 import { AGAIN, Flight, type FlightRules } from './flight.js'

@@ -1,7 +1,7 @@
+import type { Entry } from '../shared/entry.js'
 import { complaint, describe, type OptionTable } from '../shared/options.js'
 import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
-import type { Entry } from './entry.js'
 import { KeyError, OptionError } from './errors.js'
 import type { Loader } from './loader-calls.js'
 import { Saves } from './saves.js'

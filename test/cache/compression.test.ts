@@ -6,7 +6,7 @@ import { open, sealValue } from '../../plugins/shared/envelope.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix, overheard } from './build-app.js'
-import { damaged } from './damage.js'
+import { damaged } from '../shared/damage.js'
 
 const redis = await useRedis(t)
 

@@ -2,13 +2,13 @@ import t from 'tap'
 import { randomBytes, randomInt } from 'node:crypto'
 import { serialize } from 'node:v8'
 import type { Redis } from 'ioredis'
-import { STRUCTURED_BODY } from '../../plugins/cache/body.js'
-import { entryOf } from '../../plugins/cache/entry.js'
+import { STRUCTURED_BODY } from '../../plugins/shared/body.js'
+import { entryOf } from '../../plugins/shared/entry.js'
 import { ABSENT, sealTombstone, sealValue } from '../../plugins/shared/envelope.js'
 import type { TagGeneration } from '../../plugins/shared/tier.js'
 import { useRedis } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix } from './build-app.js'
-import { damaged } from './damage.js'
+import { damaged } from '../shared/damage.js'
 
 const redis = await useRedis(t)
 

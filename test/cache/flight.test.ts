@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { entryOf, uncopied, type Entry } from '../../plugins/cache/entry.js'
+import { entryOf, uncopied, type Entry } from '../../plugins/shared/entry.js'
 import { Fences } from '../../plugins/cache/fences.js'
 import { AGAIN, Flight, type FlightRules, type Patience } from '../../plugins/cache/flight.js'
 import { Kept } from '../../plugins/cache/kept.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { entryOf } from '../../plugins/cache/entry.js'
+import { entryOf } from '../../plugins/shared/entry.js'
 import { Kept } from '../../plugins/cache/kept.js'
 
 function kept (value: unknown): Kept {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { ABSENT, open, sealTombstone, sealValue, STAMP_BYTES, stampOf } from '../../plugins/shared/envelope.js'
 import type { Held } from '../../plugins/shared/tier.js'
-import { damaged } from '../cache/damage.js'
+import { damaged } from './damage.js'
 
 const now = 1_000_000
 

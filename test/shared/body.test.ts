@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { brotliCompressSync, deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
-import { pack, unpack } from '../../plugins/cache/body.js'
+import { pack, unpack } from '../../plugins/shared/body.js'
 
 const MEGABYTE = 2 ** 20
 

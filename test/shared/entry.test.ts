@@ -2,9 +2,9 @@ import { deepStrictEqual } from 'node:assert/strict'
 import { deserialize, serialize } from 'node:v8'
 import fc from 'fast-check'
 import t from 'tap'
-import { pack, unpack } from '../../plugins/cache/body.js'
-import { entryFrom, entryOf, uncopied, type Entry } from '../../plugins/cache/entry.js'
-import { inspectValue } from '../../plugins/cache/value-shape.js'
+import { pack, unpack } from '../../plugins/shared/body.js'
+import { entryFrom, entryOf, uncopied, type Entry } from '../../plugins/shared/entry.js'
+import { inspectValue } from '../../plugins/shared/value-shape.js'
 import { damaged } from './damage.js'
 
 const JSON_BODY = 1

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { charactersSize, freezeGraph, freezeTree } from '../../plugins/cache/heap-size.js'
+import { charactersSize, freezeGraph, freezeTree } from '../../plugins/shared/heap-size.js'
 
 for (const [title, freeze] of [['a tree', freezeTree], ['a graph', freezeGraph]] as const) {
   t.test(`${title} of many small parts weighs what it takes on the heap, not what it takes serialised`, async (t) => {

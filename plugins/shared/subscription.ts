@@ -1,4 +1,4 @@
-import { mastersOf, type RedisClient, type RedisSubscriber } from '../shared/redis-client.js'
+import { mastersOf, type RedisClient, type RedisSubscriber } from './redis-client.js'
 
 /** Milliseconds for a connection to be made and to subscribe: one that falls silent in its handshake would never end. */
 const PATIENCE = 2_000

@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { serialize } from 'node:v8'
 import t from 'tap'
-import { decodeStructured, encodeJson, encodeStructured, formatOf } from '../../plugins/cache/codec.js'
+import { decodeStructured, encodeJson, encodeStructured, formatOf } from '../../plugins/shared/codec.js'
 
 /** As a reply of Redis comes: somewhere in a larger piece of memory, at any alignment. */
 function slicesOf (bytes: Uint8Array): Uint8Array[] {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { inspectValue } from '../../plugins/cache/value-shape.js'
+import { inspectValue } from '../../plugins/shared/value-shape.js'
 
 const unsupported = (part: string) => ({ unsupported: part })
 
