@@ -1,5 +1,5 @@
-import type { Lease } from '../shared/redis-leases.js'
 import { entryOf, uncopied, type Entry } from '../shared/entry.js'
+import type { Lease } from '../shared/redis-leases.js'
 import { inSpan } from '../shared/spans.js'
 import type { Admission } from './admission.js'
 import type { Load, LoadContext } from './api.js'
@@ -92,7 +92,7 @@ export class LoaderCalls {
       for (const { flight } of ours) this.fail(flight, error)
     } finally {
       for (const { flight } of ours) this.close(flight)
-      this.#pass(ours, endings)
+      this.#pass(ours, endings, departure.run.abandoned ? 'dropped' : 'failed')
     }
   }
 
@@ -107,11 +107,11 @@ export class LoaderCalls {
     this.#tiers.fences.close(flight.fence)
   }
 
-  /** The next ones may load what they still have to. */
-  #pass (ours: readonly Ours[], endings: Endings): void {
+  /** The next ones may load what they still have to. @param otherwise how those ended of which nothing else is known */
+  #pass (ours: readonly Ours[], endings: Endings, otherwise: Ending): void {
     if (endings.told) return
     endings.told = true
-    this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.of.get(key) ?? 'dropped' })))
+    this.#options.turns?.pass(ours.map(({ flight: { key }, lease }) => ({ key, lease, ending: endings.of.get(key) ?? otherwise })))
   }
 
   /** @param endings to be filled in */
@@ -184,9 +184,8 @@ export class LoaderCalls {
         this.#options.flights.land(flight)
         flight.offerLast()
         this.#tiers.fences.late(flight.fence)
-        endings.of.set(flight.key, 'failed')
       }
-      this.#pass(ours, endings)
+      this.#pass(ours, endings, 'failed')
       run.abort(new DOMException(`The load took longer than ${this.#options.longestLoad} ms`, 'TimeoutError'))
     }, this.#options.longestLoad).unref()
     try {

@@ -9,6 +9,11 @@ import { watchTimers } from './timers.js'
 
 const redis = await useRedis(t)
 
+interface Others {
+  a: Built
+  refuseWrites: () => void
+}
+
 /** Each has in its memory, under `a`, what is over and may be given out. */
 async function staleInBoth (t: Test, a: Built, b: Built): Promise<void> {
   await a.cache.set('a', 'stale', { ttl: 1_000, stale: '1h' })
@@ -62,7 +67,7 @@ for (const [what, end] of [
   ['the process that loads is closed', (a: Built) => a.app.close()]
 ] as const) {
   t.test(`when ${what}, one of the others loads, and not all of them`, async (t) => {
-    const { apps: [a, ...others] } = await buildApps(t, 5, redis)
+    const { apps: [a, ...others] } = await buildApps(t, 5, redis, { lease: '1m' })
     const [leave, held] = [new AbortController(), gate<string>()]
     const here = a!.cache.getOrSet('a', async ({ signal }) => await Promise.race([
       held.pass(),
@@ -85,6 +90,40 @@ for (const [what, end] of [
     t.equal(loads, 1)
     held.open('late')
     await here
+  })
+}
+
+for (const [what, spoil] of [
+  ['a tag of it was invalidated in the load', async ({ a }: Others) => { await a.cache.invalidateTags('tag') }],
+  ['Redis refuses to write it', ({ refuseWrites }: Others) => { refuseWrites() }]
+] as const) {
+  t.test(`where a value is not kept because ${what}, all of the others load at once, and not each after the one before it`, async (t) => {
+    const prefix = freshPrefix(redis.prefix)
+    const client = await connect(t, redis.url)
+    let refuses = false
+    const picky = altered(client, {
+      eval: async (script, ...args) => {
+        if (refuses && script.includes('local written')) throw Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' })
+        return await client.eval(script, ...args)
+      }
+    })
+    const a = await buildApp(t, { redis: picky, prefix, lease: '1m' })
+    const others = await Promise.all(Array.from({ length: 4 }, async () => await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '1m' })))
+    await Promise.all([a, ...others].map(trustsMemory))
+    const [held, next] = [gate<string>(), gate<string>()]
+    const here = a.cache.getOrSet('a', async ({ tags }) => {
+      tags('tag')
+      return await held.pass()
+    })
+    await held.arrived()
+    const there = others.map(({ cache }) => cache.getOrSet('a', next.pass))
+    await eventually(() => others.every(({ cache }) => cache.stats().loadsElsewhere === 1))
+    await spoil({ a, refuseWrites: () => { refuses = true } })
+    held.open('not kept')
+    t.equal(await here, 'not kept')
+    await next.arrived(4)
+    next.open('loaded')
+    t.strictSame(await Promise.all(there), ['loaded', 'loaded', 'loaded', 'loaded'])
   })
 }
 
