@@ -13,7 +13,7 @@ import type { Kept } from './kept.js'
 import type { News } from './messages.js'
 import { single } from './loader-calls.js'
 import { Loads } from './loads.js'
-import { createResource } from './resource.js'
+import { checkAlone, createResource } from './resource.js'
 import { checkTag, GET_MANY_TABLE, LASTING_TABLE, settingsOf, type Settings } from './settings.js'
 import { Tiers, type TiersOptions } from './tiers.js'
 import { Turns } from './turns.js'
@@ -118,8 +118,7 @@ export class TieredCache implements Cache {
 
   async delete (key: string, ...more: never[]): Promise<WriteResult> {
     checkKey(key)
-    // They would stay.
-    if (more.length > 0) throw new KeyError(`${1 + more.length} arguments`)
+    checkAlone(more)
     return this.#told(await this.tiers.delete(key))
   }
 

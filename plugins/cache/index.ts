@@ -10,6 +10,7 @@ import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
 import { RedisMasters } from '../shared/redis-masters.js'
 import { RedisTier } from '../shared/redis-tier.js'
+import { Seldom } from '../shared/seldom.js'
 import { type Duration, type Size } from '../shared/units.js'
 import type { Cache, CacheDefaults } from './api.js'
 import { TieredCache } from './cache.js'
@@ -90,9 +91,6 @@ const OPTIONS = {
 /** Milliseconds between two lines about the same trouble. */
 const LOG_INTERVAL = 10_000
 
-/** So many kinds of it. */
-const MOST_SAID = 100
-
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, strict, now = wallClock, random = Math.random } = options
@@ -109,10 +107,18 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   if (options.memory === false && client === false) {
     app.log.warn('cache: without memory and without Redis nothing is kept; concurrent misses still share one load')
   }
-  const lastSaid = new Map<string, number>()
-  let [isAway, isClosing] = [false, false]
+  // What goes wrong for every call is said now and then; `stats()` has how often it was.
+  const seldom = new Seldom(LOG_INTERVAL)
 
-  const commands = client === false ? undefined : new RedisCommands({ client, timeout: commandTimeout, onRecovery: () => { tiered.tiers.recovered() } })
+  const commands = client === false
+    ? undefined
+    : new RedisCommands({
+      client,
+      timeout: commandTimeout,
+      onRecovery: () => { tiered.tiers.recovered() },
+      onAway: (error) => { app.log.warn({ error: loggableError(error) }, 'cache: Redis is away; going on without it') },
+      onBack: () => { app.log.info('cache: Redis is back') }
+    })
   const tiered = new TieredCache({
     memory: options.memory === false ? undefined : new MemoryTier<Entry>({ maxBytes: options.memory.maxBytes, sizeOf: ({ size }) => size, now }),
     redis: commands === undefined
@@ -136,13 +142,8 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     compressAbove: compressAbove === false ? Infinity : compressAbove,
     now,
     random,
-    onRedisError: (error) => { seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
-    onRedisAway: (error) => {
-      if (isAway || isClosing) return
-      isAway = true
-      seldom('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis is away; going on without it'))
-    },
-    onUnsupported: (part) => { seldom(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
+    onRedisError: (error) => { seldom.say('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
+    onUnsupported: (part) => { seldom.say(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })
 
   app.decorate(options.decorateAs, tiered satisfies Cache)
@@ -158,42 +159,23 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
       onNews: (news) => { tiered.hear(news) },
       onGap: () => { tiered.tiers.forgetAll() },
       onSilence: () => { tiered.deaf() },
-      onDeaf: (error) => { seldom('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
+      onDeaf: (error) => { seldom.say('deaf', () => app.log.warn({ error: loggableError(error) }, 'cache: cannot subscribe to Redis; memory is not used meanwhile')) }
     })
     const masters = new RedisMasters({
       client,
-      onSame: (at) => {
-        isBack()
-        tiered.tiers.confirm(at)
-      },
+      onSame: (at) => { tiered.tiers.confirm(at) },
       onChange: () => {
-        isBack()
         commands.serverChanged()
         tiered.tiers.tellAgain()
       }
     })
     tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(keys.value(key)), ofTag: (tag) => masters.doubtedAt(keys.tag(tag)) })
     app.addHook('onClose', async () => {
-      isClosing = true
       masters.close()
       coherence.close()
       tiered.close()
       commands.close()
     })
-  }
-
-  function isBack (): void {
-    if (isAway) app.log.info('cache: Redis is back')
-    isAway = false
-  }
-
-  /** What goes wrong for every call is said now and then; `stats()` has how often it was. */
-  function seldom (what: string, say: () => void): void {
-    const moment = performance.now()
-    if (moment - (lastSaid.get(what) ?? -Infinity) < LOG_INTERVAL) return
-    if (lastSaid.size === MOST_SAID) lastSaid.clear()
-    lastSaid.set(what, moment)
-    say()
   }
 }
 

@@ -50,7 +50,10 @@ export function createResource<T, I extends Id> (name: string, options: Resource
       const key = keyOf(id)
       return await saves.run(key, () => base.setAfter(async () => { await save(id, value) }, key, value, isMissing(value) ? missingSettings(settings) : settings))
     },
-    delete: async (id) => await base.delete(keyOf(id)),
+    delete: async (id, ...more: never[]) => {
+      checkAlone(more)
+      return await base.delete(keyOf(id))
+    },
     refresh: async (id) => taken(await base.refresh(keyOf(id), settings, one(id)), settings.clone) as T
   }
 
@@ -72,6 +75,11 @@ export function createResource<T, I extends Id> (name: string, options: Resource
   function asLoaded (value: T): { value: T, missing: boolean } {
     return { value, missing: isMissing(value) }
   }
+}
+
+/** @throws KeyError where a delete is given several: they would stay */
+export function checkAlone (more: readonly never[]): void {
+  if (more.length > 0) throw new KeyError(`${1 + more.length} arguments`)
 }
 
 function isMissing (value: unknown): boolean {

@@ -38,6 +38,8 @@ export class Telling {
   readonly #tags = new Untold((tag) => this.invalidate([tag]), () => { this.#tooMuch() })
   readonly #toldKeys = new Recent(REMEMBERED, MOST_REMEMBERED)
   readonly #toldTags = new Recent(REMEMBERED, MOST_REMEMBERED)
+  /** How often another server has taken the place of one that was told. */
+  #changes = 0
 
   constructor (options: TellingOptions) {
     this.#options = options
@@ -66,6 +68,7 @@ export class Telling {
    * again. @returns what that is
    */
   tellAgain (): { readonly keys: readonly string[], readonly tags: readonly string[] } {
+    this.#changes++
     const [keys, tags] = [this.#toldKeys.names(), this.#toldTags.names()]
     if (keys === undefined || tags === undefined) {
       this.#tooMuch()
@@ -156,10 +159,14 @@ export class Telling {
     if (redis === undefined) return false
     return await untold.track(names, async () => {
       try {
-        const sent = performance.now()
+        const [sent, changes] = [performance.now(), this.#changes]
         await write(redis)
-        // Whoever takes the place of the server that has heard it, does so later.
+        // Whoever takes the place of the server that has heard it, does so later: or has done so while that answered.
         told.add(names, sent)
+        if (changes !== this.#changes) {
+          untold.add(names)
+          untold.recovered()
+        }
         return true
       } catch (error) {
         onRedisError(error)

@@ -30,8 +30,6 @@ export interface TiersOptions {
   /** Wall clock, milliseconds. */
   now: () => number
   onRedisError: (error: unknown) => void
-  /** A command was not even sent. */
-  onRedisAway: (error: UnavailableError) => void
   /** Whoever waits for one of these waits for something outdated. */
   onForgotten: (outdated: Outdated) => void
 }
@@ -191,8 +189,8 @@ export class Tiers {
   }
 
   redisFailed (error: unknown): void {
-    // Counted, it would drown what is new.
-    if (error instanceof UnavailableError) return this.#options.onRedisAway(error)
+    // One that was not even sent: counted, it would drown what is new.
+    if (error instanceof UnavailableError) return
     this.counts.redisErrors++
     this.#options.onRedisError(error)
     redisFailed.publish(() => ({ error }))

@@ -1,3 +1,4 @@
+import type { Breaker } from './breaker.js'
 import { Deadlines } from './deadline.js'
 import { isReady, type PipelinedCommands, type RedisClient, type RedisPipeline } from './redis-client.js'
 import { RedisServers, type Group, type Server } from './redis-servers.js'
@@ -10,6 +11,10 @@ export interface RedisCommandsOptions {
   now?: () => number
   /** Redis, or a node of a Cluster, had failed too often and answers again. */
   onRecovery?: () => void
+  /** No command is sent any more, of a Cluster to none of its nodes; once until `onBack`. */
+  onAway?: (error: UnavailableError) => void
+  /** Redis has answered one again. */
+  onBack?: () => void
 }
 
 /** Thrown without a command being sent: the client is not connected or about to end, or Redis has failed too often just now. */
@@ -40,12 +45,17 @@ export class RedisCommands {
   readonly #timeout: number
   readonly #deadlines: Deadlines
   readonly #servers: RedisServers
+  readonly #onAway: (error: UnavailableError) => void
+  readonly #onBack: () => void
+  #away = false
   #closed = false
   #lastNotConnected: { readonly status: string, readonly error: UnavailableError } | undefined
 
-  constructor ({ client, timeout, now = () => performance.now(), onRecovery = () => {} }: RedisCommandsOptions) {
+  constructor ({ client, timeout, now = () => performance.now(), onRecovery = () => {}, onAway = () => {}, onBack = () => {} }: RedisCommandsOptions) {
     this.#client = client
     this.#timeout = timeout
+    this.#onAway = onAway
+    this.#onBack = onBack
     this.#deadlines = new Deadlines(timeout)
     this.#servers = new RedisServers({ client, now, onRecovery, probe: (server) => this.#probe(server) })
   }
@@ -175,29 +185,45 @@ export class RedisCommands {
     this.#check(server)
     try {
       const result = await this.#deadlines.limit(work())
-      breaker.succeeded()
+      this.#answered(breaker)
       return result
     } catch (error) {
       // An error that Redis answered with is about this command and key; Redis itself is well.
-      if (isReply(error)) breaker.succeeded()
+      if (isReply(error)) this.#answered(breaker)
       else breaker.failed()
       throw error
     }
   }
 
-  async #probe ({ clock, key }: Server): Promise<void> {
+  #answered (breaker: Breaker): void {
+    breaker.succeeded()
+    if (!this.#away) return
+    this.#away = false
+    this.#onBack()
+  }
+
+  async #probe ({ breaker, clock, key }: Server): Promise<void> {
     this.#checkReady()
     await this.#deadlines.limit(clock.learn(key)).catch((error: unknown) => { if (!isReply(error)) throw error })
+    this.#answered(breaker)
   }
 
   #check ({ breaker }: Server): void {
     this.#checkReady()
-    if (breaker.open) throw FAILED_TOO_OFTEN
+    if (breaker.open) throw this.#noting(FAILED_TOO_OFTEN)
   }
 
   #checkReady (): void {
     if (this.#closed) throw CLOSING
-    if (!isReady(this.#client)) throw this.#notConnected()
+    if (!isReady(this.#client)) throw this.#noting(this.#notConnected())
+  }
+
+  #noting (error: UnavailableError): UnavailableError {
+    if (!this.#away && !this.available) {
+      this.#away = true
+      this.#onAway(error)
+    }
+    return error
   }
 
   #notConnected (): UnavailableError {

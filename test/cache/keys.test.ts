@@ -89,6 +89,8 @@ for (const store of stores(redis)) {
 t.test('a delete of several keys at once is refused: all but one would stay', async (t) => {
   const { cache } = await buildApp(t, { redis: false })
   await t.rejects((cache.delete as (...keys: string[]) => Promise<unknown>)('a', 'b'), { code, message: /got 2 arguments/ })
+  const resource = cache.resource('resource', { load: () => 1 })
+  await t.rejects((resource.delete as (...ids: number[]) => Promise<unknown>)(1, 2), { code, message: /got 2 arguments/ })
 })
 
 t.test('everything in Redis stands under the prefix, and two prefixes do not see each other', async (t) => {

@@ -54,6 +54,10 @@ for (const { version, open } of [
     await eventually(() => app.log().length === 2)
     t.match(app.log()[1], 'cache: Redis is back')
     t.not(await standsAt(client, 'b'), 'value', 'what was said while nobody listened was not kept for later')
+
+    await server.kill()
+    await eventually(async () => !(await app.cache.set('d', 1)).shared && app.log().some((line, place) => place > 1 && line.includes('is away')))
+    t.equal(app.log().filter((line) => line.includes('Redis is')).length, 3, 'the next outage is said, too, however soon')
   })
 }
 
@@ -75,7 +79,8 @@ for (const { version, open } of [{ version: 'ioredis 6', open: connect }, { vers
     t.equal(await app.cache.get('kept'), 'newer')
     await t.rejects(app.cache.getOrSet('bad', () => { throw new Error('the loader\'s own') }), { message: 'the loader\'s own' })
     t.ok(app.cache.stats().redisErrors >= 3)
-    t.equal(app.log().length, 1, 'one line for the outage')
+    t.match(app.log().map((line) => (JSON.parse(line) as { msg: string }).msg), [/failed a command/, /is away/], 'and no more for the outage')
+    t.equal(app.log().length, 2)
     t.notMatch(app.log().join(), 'newer')
 
     t.ok(await took(() => app.app.close()) < 2_000, 'closing does not wait for Redis')

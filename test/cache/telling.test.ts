@@ -1,5 +1,10 @@
 import t, { type Test } from 'tap'
 import type { Cache } from '../../plugins/cache/index.js'
+import { Messages } from '../../plugins/cache/messages.js'
+import { Tags } from '../../plugins/cache/tags.js'
+import { Telling } from '../../plugins/cache/telling.js'
+import type { RedisTier } from '../../plugins/shared/redis-tier.js'
+import { eventually } from '../helpers/eventually.js'
 import { gate, type Gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix } from './build-app.js'
@@ -97,4 +102,22 @@ t.test('who asks for a key while it is set, after a delete that Redis could not 
     t.strictSame(await setting, { shared: true })
     t.strictSame([await cache.get('key'), await other.cache.get('key')], ['newest', 'newest'], ask)
   }
+})
+
+t.test('what a server acknowledges after another one has been seen to take its place is told again', async (t) => {
+  const answers = gate<Buffer>()
+  const redis = { delete: answers.pass } as unknown as RedisTier
+  const telling = new Telling({
+    redis, messages: new Messages(), tags: new Tags(), onRedisError: () => {}, doubts: { ofKey: () => undefined, ofTag: () => undefined }
+  })
+  t.teardown(() => { telling.close() })
+  const deleting = telling.delete('key')
+  await answers.arrived()
+  t.strictSame(telling.tellAgain().keys, [])
+  answers.letOne(Buffer.alloc(0))
+  t.equal(await deleting, true)
+  t.strictSame(telling.untold([{ key: 'key' }]), [{ key: 'key' }])
+  await answers.arrived(2)
+  answers.open(Buffer.alloc(0))
+  await eventually(() => telling.untold([{ key: 'key' }]).length === 0)
 })

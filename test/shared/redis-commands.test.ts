@@ -51,6 +51,33 @@ t.test('after three failures in a row nothing is sent, and nobody waits: a probe
   t.strictSame([asked, recovered], [{ reads: 3, times: 2 }, 1])
 })
 
+t.test('that Redis is away is said once an outage, and that it is back once it has answered', async (t) => {
+  const said: string[] = []
+  let answers: () => Promise<Buffer | null> = silent
+  const client = fakeClient({ getBuffer: () => answers(), time: silent })
+  const commands = new RedisCommands({ client, timeout: 5, onAway: ({ message }) => { said.push(message) }, onBack: () => { said.push('back') } })
+  t.teardown(() => { commands.close() })
+  const read = async (): Promise<unknown> => await commands.get(['a']).catch(() => {})
+  for (let attempt = 0; attempt < 10; attempt++) await read()
+  t.strictSame(said, ['Redis has failed too often just now'])
+  for (let outage = 1; outage <= 2; outage++) {
+    Object.assign(client, { status: 'reconnecting' })
+    for (let attempt = 0; attempt < 10; attempt++) await read()
+    t.equal(said.length, 2 * outage - 1, 'nothing more while it lasts')
+    Object.assign(client, { status: 'ready', time: TIME })
+    answers = async () => null
+    await eventually(async () => { await read(); return said.length === 2 * outage })
+    t.equal(said.at(-1), 'back')
+  }
+  t.equal(said[2], 'the Redis client is not connected (reconnecting)')
+})
+
+t.test('an app that closes does not say that Redis is away', async (t) => {
+  const commands = new RedisCommands({ client: fakeClient({}), timeout: 5, onAway: () => { t.fail('it is not') } })
+  commands.close()
+  await t.rejects(commands.get(['a']), { message: 'the app is closing' })
+})
+
 t.test('an error that Redis answers with is about one command, and does not open the breaker', async (t) => {
   const wrongType = Object.assign(new Error('WRONGTYPE'), { name: 'ReplyError' })
   const commands = new RedisCommands({ client: fakeClient({ getBuffer: async () => { throw wrongType } }), timeout: 5 })
