@@ -45,9 +45,12 @@ async function primary (config: Config): Promise<void> {
   }
   // From here on a signal cleans up, also in the middle of starting.
   const stops: Stop[] = []
+  let stopping: Promise<void> | undefined
+  // Once: a signal while a start that failed is being cleaned up waits for that.
   const stop = async (): Promise<void> => {
     closing = true
-    while (stops.length > 0) await stops.pop()!()
+    stopping ??= stopAll(stops)
+    await stopping
   }
   const grace = closeWithGrace({ delay: DRAIN + 2_000, skip: ['SIGINT', 'SIGTERM'] }, async ({ err }) => {
     if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
@@ -69,6 +72,10 @@ async function primary (config: Config): Promise<void> {
     closing = false
     throw error
   }
+}
+
+async function stopAll (stops: Stop[]): Promise<void> {
+  while (stops.length > 0) await stops.pop()!()
 }
 
 async function listen (config: Config, backends: Backends, instances: number, stops: Stop[]): Promise<string> {

@@ -120,7 +120,7 @@ export interface CacheStats {
   memoryHits: number
   /** Values read from Redis, each for one call or for several that share it. */
   redisHits: number
-  /** Keys that had to be loaded first, each for one call or for several that share its load; not those loaded anew in the background. */
+  /** Keys that neither tier had, each for one call or for several that share its load; not those loaded anew in the background. */
   misses: number
   /** Calls of loaders; one that is asked for several ids counts once. */
   loads: number

@@ -21,7 +21,7 @@ export const BusyError = createError<'FST_HEADROOM_CACHE_BUSY', [number]>(
   'FST_HEADROOM_CACHE_BUSY', 'cache: %d callers wait for this key already', 503)
 
 export const UnsharedError = createError(
-  'FST_HEADROOM_CACHE_UNSHARED', 'cache: the write did not reach Redis; it is tried again, and until it succeeds other processes may give out the old value', 503)
+  'FST_HEADROOM_CACHE_UNSHARED', 'cache: Redis could not be told of the write; until it answers, and what it has there is removed, other processes may give out the old value', 503)
 
 /** Of `getMany`: `errors` has the reasons, in the order of the ids. */
 export const BatchError = createError<'FST_HEADROOM_CACHE_BATCH', [number, number]>(

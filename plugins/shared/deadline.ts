@@ -23,6 +23,7 @@ export class Deadlines {
   #pending: Pending[] = []
   #timer: NodeJS.Timeout | undefined
   #underWay = 0
+  #closed = false
 
   constructor (milliseconds: number) {
     this.#milliseconds = milliseconds
@@ -52,10 +53,24 @@ export class Deadlines {
     return promise
   }
 
+  /** There will be no more work: no timer is left when that which is under way has ended. */
+  close (): void {
+    this.#closed = true
+    if (this.#underWay === 0) this.#clear()
+  }
+
   #ended (pending: Pending): void {
     if (pending.expire === undefined) return
     pending.expire = undefined
-    if (--this.#underWay === 0) this.#timer?.unref()
+    if (--this.#underWay > 0) return
+    if (this.#closed) this.#clear()
+    else this.#timer?.unref()
+  }
+
+  #clear (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#pending = []
   }
 
   #timerFor ({ due }: Pending): NodeJS.Timeout {

@@ -27,12 +27,15 @@ export interface RedisClient {
   on? (event: string, listener: () => void): unknown
   off? (event: string, listener: () => void): unknown
   /** Of a client of Redis Cluster: those of its nodes. */
-  nodes? (role: 'master'): ReadonlyArray<Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>>
+  nodes? (role: 'master'): readonly RedisNode[]
   /** Of a client of Redis Cluster: of each slot the addresses of the nodes that have it, the master's first. */
   readonly slots?: ReadonlyArray<readonly string[] | undefined>
   /** Of a client of Redis Cluster: sends commands in one piece, all of them to the nodes that have the first one's slot. */
   pipeline? (): RedisPipeline
 }
+
+/** What is asked of one node of a Cluster. */
+export type RedisNode = Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>
 
 export interface RedisSubscriber {
   readonly status: string
@@ -65,7 +68,7 @@ export function unfitOption ({ options = {}, isCluster }: RedisClient): { readon
 }
 
 /** The nodes of a Cluster that have the data, as far as its client knows; or what stands alone. */
-export function mastersOf (client: RedisClient): ReadonlyArray<Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>> {
+export function mastersOf (client: RedisClient): readonly RedisNode[] {
   return client.isCluster === true ? client.nodes?.('master') ?? [] : [client]
 }
 

@@ -72,6 +72,7 @@ export class RedisCommands {
   close (): void {
     this.#closed = true
     this.#servers.stop()
+    this.#deadlines.close()
   }
 
   /** Whether the keys of one command must share a slot. */

@@ -103,6 +103,7 @@ export class RedisMasters {
 
   #ask (): Array<{ readonly master: string, readonly report: Promise<unknown> }> {
     const { client } = this.#options
+    // Clients can throw at once.
     const reportOf = async (ask: () => Promise<unknown>): Promise<unknown> => await ask()
     if (client.isCluster !== true) return [{ master: '', report: reportOf(() => client.info('replication')) }]
     return [...keysByMaster(client.slots ?? [])].map(([master, key]) => ({ master, report: reportOf(() => client.eval(INFO_OF_NODE, 1, key)) }))

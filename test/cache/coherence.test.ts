@@ -1,10 +1,12 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
-import { ownRedis } from '../helpers/redis.js'
-import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
 import { gate } from '../helpers/gate.js'
+import { ownRedis } from '../helpers/redis.js'
 import { startProxy } from '../helpers/tcp-proxy.js'
+import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
 
 // An own server: these tests kill connections.
 const server = await ownRedis(t)
@@ -194,4 +196,21 @@ t.test('what was said unheard before a process took leave is noticed with that',
   t.ok(await inMemory(b, 'a'))
   await outside.publish(`${prefix}:cache`, '["x",0,1,[],"leave"]')
   await t.resolves(eventually(() => b.cache.stats().entries === 0))
+})
+
+t.test('where the deletes of others are not heard, a load is joined in its first half second, and no later', async (t) => {
+  const client = await connect(t, server.url)
+  const silent = Object.assign(new EventEmitter(), { status: 'ready', connect: async () => {}, subscribe: async () => {}, disconnect () {} })
+  const { cache } = await buildApp(t, { redis: altered(client, { duplicate: () => silent }), prefix: freshPrefix('silent'), lease: false })
+  const loads = gate<string>()
+  const first = cache.getOrSet('a', loads.pass)
+  await loads.arrived()
+  await delay(250)
+  const early = cache.getOrSet('a', loads.pass)
+  await delay(400)
+  t.equal(loads.arrivals, 1)
+  const late = cache.getOrSet('a', loads.pass)
+  await loads.arrived(2)
+  loads.open('loaded')
+  t.strictSame(await Promise.all([first, early, late]), ['loaded', 'loaded', 'loaded'])
 })

@@ -25,23 +25,24 @@ async function scene (t: Test) {
   const a = await buildApp(t, { redis: await connect(t, server.url), prefix })
   const b = await buildApp(t, { redis, prefix })
   await Promise.all([trustsMemory(a), trustsMemory(b)])
-  return { a, b, prefix, direct: await connect(t, server.url), loseAnswerTo: (part: string) => { state.part = part }, sendAgain: () => { proxy.cutAfter(Infinity, 'toClient') } }
+  return { a, b, prefix, direct: await connect(t, server.url), loseAnswerTo: (part: string) => { state.part = part }, sendAgain: () => { proxy.cutAfter(Infinity, 'toClient') }, sent: () => state.sent }
 }
 
 t.test('a set that was carried out, seen and deleted does not come back when its client sends it again', async (t) => {
-  const { a, b, loseAnswerTo, sendAgain } = await scene(t)
+  const { a, b, loseAnswerTo, sendAgain, sent } = await scene(t)
   loseAnswerTo("redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])")
   const setting = b.cache.set('key', 'old', { ttl: '1h' })
   await eventually(async () => await a.cache.get('key') === 'old')
   t.strictSame(await a.cache.delete('key'), { shared: true })
   t.equal(await a.cache.get('key'), undefined)
+  t.equal(sent(), 1)
   sendAgain()
   t.strictSame(await setting, { shared: true })
   t.strictSame([await a.cache.get('key'), await b.cache.get('key')], [undefined, undefined])
 })
 
 t.test('what was invalidated does not come back when the client that made the generation of its tag asks for it again', async (t) => {
-  const { a, b, prefix, direct, loseAnswerTo, sendAgain } = await scene(t)
+  const { a, b, prefix, direct, loseAnswerTo, sendAgain, sent } = await scene(t)
   loseAnswerTo('generations[i]')
   const other = b.cache.getOrSet('other', () => 1, { ttl: '1h', tags: ['tag'] })
   await eventually(async () => await direct.exists(`${prefix}:cache-tag:tag`) === 1)
@@ -50,6 +51,7 @@ t.test('what was invalidated does not come back when the client that made the ge
   t.equal(await read(a), 'old')
   source = 'new'
   t.strictSame(await a.cache.invalidateTags('tag'), { shared: true })
+  t.equal(sent(), 1)
   sendAgain()
   await other
   t.strictSame([await read(b), await read(a)], ['new', 'new'])

@@ -1,12 +1,12 @@
 import { createHook } from 'node:async_hooks'
 import type { Test } from 'tap'
 
-/** How many timers that the cache has set are neither cleared nor over: it unrefs them, so the process does not list them. */
+/** How many timers that the plugins have set are neither cleared nor over: it unrefs them, so the process does not list them. */
 export function watchTimers (t: Test): () => Promise<number> {
   const alive = new Set<number>()
   const hook = createHook({
     init (id, type) {
-      if (type === 'Timeout' && new Error().stack?.includes('/plugins/cache/') === true) alive.add(id)
+      if (type === 'Timeout' && new Error().stack?.includes('/plugins/') === true) alive.add(id)
     },
     destroy (id) { alive.delete(id) }
   }).enable()
