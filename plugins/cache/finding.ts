@@ -59,11 +59,13 @@ export class Finding {
       await told
       return fences.map(() => NOTHING)
     }
-    const asked = known.moment()
+    const [asked, changes] = [known.moment(), telling.changes]
     const tags = named.length === 0 ? ONLY_EVERYTHING : [EVERYTHING, ...named]
     try {
       const { states, generations: current } = await redis.read(fences.map(({ key }) => key), tags)
       generations.learn(tags, current, asked)
+      // Another server answers since, and what it has not heard of may have been told it meanwhile: this is from before.
+      if (telling.changes !== changes) return fences.map(() => NOTHING)
       const moment = now()
       // It may have turned out to be another server that answered.
       const doubtful = telling.untold(fences)
@@ -77,7 +79,7 @@ export class Finding {
         const kept = this.#keptFrom(opened, fence, tags, maxBytes, moment)
         if (!(kept instanceof Promise)) return { state, kept }
         later = true
-        return this.#foundLater(kept, state)
+        return this.#foundLater(kept, state, changes)
       })
       return later ? await Promise.all(found.map(async (one) => await one)) : found as Found[]
     } catch (error) {
@@ -120,9 +122,10 @@ export class Finding {
   }
 
   /** One that cannot be had takes nothing with it. */
-  async #foundLater (kept: Promise<Kept | undefined>, state: RedisState): Promise<Found> {
+  async #foundLater (later: Promise<Kept | undefined>, state: RedisState, changes: number): Promise<Found> {
     try {
-      return { state, kept: await kept }
+      const kept = await later
+      return this.#options.telling.changes === changes ? { state, kept } : NOTHING
     } catch (error) {
       this.#options.onRedisError(error)
       return NOTHING

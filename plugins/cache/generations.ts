@@ -1,4 +1,4 @@
-import { ANY_TAG, EVERYTHING } from '../shared/redis-tags.js'
+import { ANY_TAG, EVERYTHING, type ReadGeneration } from '../shared/redis-tags.js'
 import type { RedisTier } from '../shared/redis-tier.js'
 import type { TagGeneration } from '../shared/tier.js'
 import type { Moment, Tags } from './tags.js'
@@ -19,6 +19,8 @@ export interface GenerationsOptions {
   /** Wall clock, milliseconds. */
   now: () => number
   onRedisError: (error: unknown) => void
+  /** Whether the other processes are heard now. */
+  listening: () => boolean
 }
 
 /** Milliseconds that the generation of a tag stands in Redis at least. */
@@ -69,16 +71,25 @@ export class Generations {
     return { ...snapshot, tags: [...snapshot.tags, ...this.local(more)] }
   }
 
-  /** What Redis said, to a question of `asked`. */
-  learn (tags: readonly string[], generations: ReadonlyArray<string | undefined>, asked: Moment, lastsUntil?: number): void {
+  /**
+   * What Redis said, to a question of `asked`. In a Cluster the node of a tag can hang, and those of the values answer: then what is
+   * known of the tag is believed, while the others would be heard to invalidate it.
+   *
+   * @throws the Error that stands for one of them, while the others are not heard
+   */
+  learn (tags: readonly string[], generations: readonly ReadGeneration[], asked: Moment, lastsUntil?: number): void {
     const untold = this.#options.telling.untoldTags(tags)
     tags.forEach((tag, index) => {
-      if (!untold.includes(tag)) this.#tags.learn(tag, generations[index], asked, lastsUntil)
+      const generation = generations[index]
+      if (generation instanceof Error) {
+        this.#options.onRedisError(generation)
+        if (!this.#options.listening()) throw generation
+      } else if (!untold.includes(tag)) this.#tags.learn(tag, generation, asked, lastsUntil)
     })
   }
 
   /** Asks Redis for them. */
-  async ask (redis: RedisTier, tags: readonly string[]): Promise<ReadonlyArray<string | undefined>> {
+  async ask (redis: RedisTier, tags: readonly string[]): Promise<readonly ReadGeneration[]> {
     const asked = this.#tags.moment()
     const generations = await redis.tags.read(tags)
     this.learn(tags, generations, asked)

@@ -8,7 +8,7 @@ import { boolean, complaint, custom, duration, LONGEST_TIMER, nested, number, or
 import { isRedisClient, unfitOption, type RedisClient } from '../shared/redis-client.js'
 import { RedisCommands } from '../shared/redis-commands.js'
 import { RedisLeases } from '../shared/redis-leases.js'
-import { RedisMasters } from '../shared/redis-masters.js'
+import { RedisMasters, type KeyFilter } from '../shared/redis-masters.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { Seldom } from '../shared/seldom.js'
 import { type Duration, type Size } from '../shared/units.js'
@@ -19,6 +19,7 @@ import { OptionError } from './errors.js'
 import { redisKeys } from './keys.js'
 import { Messages } from './messages.js'
 import { defaultOptions, defaultSettings } from './settings.js'
+import type { NameFilter } from './telling.js'
 
 export type {
   Cache, CacheDefaults, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, LoadContext, LoadedMany, LoadMany, Resource, ResourceOptions, SettleOption, WriteResult
@@ -163,12 +164,13 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     })
     const masters = new RedisMasters({
       client,
-      onSame: (at) => { tiered.tiers.confirm(at) },
-      onChange: () => {
+      onSame: (at, isSame) => { tiered.tiers.confirm(at, isSame && namesOf(isSame)) },
+      onChange: (isChanged) => {
         commands.serverChanged()
-        tiered.tiers.tellAgain()
+        tiered.tiers.tellAgain(namesOf(isChanged))
       }
     })
+    const namesOf = (isMeant: KeyFilter): NameFilter => ({ isKey: (key) => isMeant(keys.value(key)), isTag: (tag) => isMeant(keys.tag(tag)) })
     tiered.tiers.follow(coherence, { ofKey: (key) => masters.doubtedAt(keys.value(key)), ofTag: (tag) => masters.doubtedAt(keys.tag(tag)) })
     app.addHook('onClose', async () => {
       masters.close()

@@ -81,7 +81,7 @@ export class Keeping {
     const { fence, held, snapshot } = loaded
     if (fence.state === 'broken' || fence.state === 'overtaken') return
     if (this.#tiers.generations.voids(snapshot) || !this.#mayGoToRedis(loaded)) {
-      if (this.#options.redis !== undefined || fence.state !== 'intact') await this.#tiers.delete(fence.key)
+      if (this.#options.redis !== undefined || fence.state !== 'intact') await this.#tiers.outdate(fence.key)
       else this.#remember(fence, new Kept(held.value, held))
       return
     }
@@ -108,10 +108,10 @@ export class Keeping {
       const tooLong = setTimeout(() => { fences.late(fence) }, longestLoad).unref()
       const saved = await save().catch(async (error: unknown) => {
         // It may have come to the source all the same.
-        await this.#deleteAfter(key, stamp)
+        await this.#tiers.outdate(key)
         throw error
       }).finally(() => { clearTimeout(tooLong) })
-      if (fence.state !== 'intact' || saved === undefined) return await this.#deleteAfter(key, stamp)
+      if (fence.state !== 'intact' || saved === undefined) return await this.#tiers.outdate(key)
       this.#tiers.forgetReads(key)
       const { own: { entry, bytes }, freshUntil, keptUntil } = saved
       const held = { value: entry, freshUntil, keptUntil, loadTime: 0, tags: snapshot.tags }
@@ -120,16 +120,8 @@ export class Keeping {
         return { shared: false }
       }
       const keepable = { fence, stamp, held, bytes, began, snapshot }
-      return this.#mayGoToRedis(keepable) ? await this.#replace(keepable) : await this.#deleteAfter(key, stamp)
+      return this.#mayGoToRedis(keepable) ? await this.#replace(keepable) : await this.#tiers.outdate(key)
     })
-  }
-
-  /** @param stamp of the delete before it; where Redis could not be told of that, it is told in the background: nobody waits twice */
-  async #deleteAfter (key: string, stamp: Buffer | undefined): Promise<WriteResult> {
-    if (stamp !== undefined || this.#options.redis === undefined) return await this.#tiers.delete(key)
-    this.#tiers.forget(key)
-    this.#options.telling.deleteLater(key)
-    return { shared: false }
   }
 
   /** In memory, in the place of what other reads that are still under way may bring: this is newer. */

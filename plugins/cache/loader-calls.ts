@@ -159,7 +159,7 @@ export class LoaderCalls {
       keepables.push({ fence: flight.fence, stamp, lease: lease === undefined ? undefined : { token: lease.token, message: turns!.endingOf(key) }, held, bytes: own.bytes, began, snapshot: tagged })
     })
     const keeping = anew ? keepables.map((one) => this.#tiers.keeping.keepAnew(one)) : [this.#keep(keepables, endings)]
-    await Promise.all([...keeping, ...outdated.map((key) => this.#tiers.delete(key))])
+    await Promise.all([...keeping, ...outdated.map((key) => this.#tiers.outdate(key))])
     const tags = [...settings.tags, ...context.tagsBeyond(settings.tags)]
     for (const { flight, entry } of landings) {
       table.land(flight)

@@ -44,18 +44,19 @@ export class Recent {
     return this.#names.get(name) ?? (this.#forgotAny ? -Infinity : Infinity)
   }
 
-  /** At that time all was well with what came till then, but for what came just before. */
-  confirm (at: number): void {
-    this.#floor = Math.max(this.#floor, at - this.#lasting)
+  /** At that time all was well with what came till then, but for what came just before. @param isMeant of which names; without it of all */
+  confirm (at: number, isMeant?: (name: string) => boolean): void {
+    const floor = at - this.#lasting
+    if (isMeant === undefined) this.#floor = Math.max(this.#floor, floor)
     for (const [name, came] of this.#names) {
-      if (came >= this.#floor) break
-      this.#names.delete(name)
+      if (came >= floor) break
+      if (isMeant === undefined || isMeant(name)) this.#names.delete(name)
     }
   }
 
   /** @returns undefined when there were too many to remember all of them */
-  names (): string[] | undefined {
-    return this.#forgotAny ? undefined : [...this.#names.keys()]
+  names (isMeant: (name: string) => boolean = () => true): string[] | undefined {
+    return this.#forgotAny ? undefined : [...this.#names.keys()].filter(isMeant)
   }
 
   get #forgotAny (): boolean {

@@ -27,6 +27,12 @@ export interface Doubts {
   readonly ofTag: (tag: string) => number | undefined
 }
 
+/** Names of which some servers have been told. */
+export interface NameFilter {
+  readonly isKey: (key: string) => boolean
+  readonly isTag: (tag: string) => boolean
+}
+
 /**
  * What Redis, and through it every other process, is told of writes, deletes and invalidations. What it could not be told
  * is told again until it has heard it; till then, what stands there is too old for this process to give out.
@@ -34,8 +40,18 @@ export interface Doubts {
 export class Telling {
   readonly #options: TellingOptions
   readonly #writes = new InOrder<boolean>()
-  readonly #keys = new Untold((key) => this.deleteUntold(key), () => { this.#tooMuch() })
-  readonly #tags = new Untold((tag) => this.invalidate([tag]), () => { this.#tooMuch() })
+  readonly #keys = new Untold({
+    tellAgain: (key) => this.deleteUntold(key),
+    groupsOf: (keys) => this.#options.redis?.groupsOf(keys) ?? [keys],
+    onFull: () => { this.#tooMuch() }
+  })
+
+  readonly #tags = new Untold({
+    tellAgain: (tag) => this.invalidate([tag]),
+    groupsOf: (tags) => this.#options.redis?.tags.groupsOf(tags) ?? [tags],
+    onFull: () => { this.#tooMuch() }
+  })
+
   readonly #toldKeys = new Recent(REMEMBERED, MOST_REMEMBERED)
   readonly #toldTags = new Recent(REMEMBERED, MOST_REMEMBERED)
   /** How often another server has taken the place of one that was told. */
@@ -57,19 +73,24 @@ export class Telling {
     this.#tags.recovered()
   }
 
-  /** At that time the server was there that had been told. @param at on the clock of `performance.now` */
-  confirm (at: number): void {
-    this.#toldKeys.confirm(at)
-    this.#toldTags.confirm(at)
+  /** How often another server has taken the place of one: what one had answered that was asked before then is not to be believed. */
+  get changes (): number {
+    return this.#changes
+  }
+
+  /** At that time the servers were there that had been told. @param at on the clock of `performance.now` @param meant which servers; without it all of them */
+  confirm (at: number, meant?: NameFilter): void {
+    this.#toldKeys.confirm(at, meant?.isKey)
+    this.#toldTags.confirm(at, meant?.isTag)
   }
 
   /**
    * Another server has taken the place of the one that was told, and may not have heard of the last of it: all of that is told
    * again. @returns what that is
    */
-  tellAgain (): { readonly keys: readonly string[], readonly tags: readonly string[] } {
+  tellAgain ({ isKey, isTag }: NameFilter): { readonly keys: readonly string[], readonly tags: readonly string[] } {
     this.#changes++
-    const [keys, tags] = [this.#toldKeys.names(), this.#toldTags.names()]
+    const [keys, tags] = [this.#toldKeys.names(isKey), this.#toldTags.names(isTag)]
     if (keys === undefined || tags === undefined) {
       this.#tooMuch()
       return { keys: [], tags: [EVERYTHING] }

@@ -17,7 +17,7 @@ import { Keeping } from './keeping.js'
 import { Kept } from './kept.js'
 import type { Messages } from './messages.js'
 import { Tags } from './tags.js'
-import { Telling, type Doubts } from './telling.js'
+import { Telling, type Doubts, type NameFilter } from './telling.js'
 
 export interface TiersOptions {
   memory: MemoryTier<Entry> | undefined
@@ -56,7 +56,7 @@ export class Tiers {
     this.#options = options
     this.#memory = options.memory
     this.#telling = new Telling({ redis, messages, tags: this.tags, onRedisError, doubts: { ofKey: (key) => this.#doubts?.ofKey(key), ofTag: (tag) => this.#doubts?.ofTag(tag) } })
-    this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError })
+    this.generations = new Generations({ redis, tags: this.tags, telling: this.#telling, now, onRedisError, listening: () => this.listening })
     this.keeping = new Keeping({ ...options, tiers: this, telling: this.#telling })
     this.#finding = new Finding({ redis, memory: this.#memory, tags: this.tags, generations: this.generations, telling: this.#telling, now, onRedisError })
   }
@@ -86,14 +86,14 @@ export class Tiers {
     this.#telling.recovered()
   }
 
-  /** At that time there was the same Redis as before. @param at on the clock of `performance.now` */
-  confirm (at: number): void {
-    this.#telling.confirm(at)
+  /** At that time there was the same Redis as before. @param at on the clock of `performance.now` @param meant which servers; without it all */
+  confirm (at: number, meant?: NameFilter): void {
+    this.#telling.confirm(at, meant)
   }
 
-  /** Another server has taken the place of the Redis that was told what this process wrote. */
-  tellAgain (): void {
-    const { keys, tags } = this.#telling.tellAgain()
+  /** Another server has taken the place of the Redis that was told what this process wrote. @param meant which names those are of that it answers for */
+  tellAgain (meant: NameFilter): void {
+    const { keys, tags } = this.#telling.tellAgain(meant)
     // What was read of that server till now may be from before.
     for (const key of keys) this.forget(key)
     if (tags.length > 0) this.forgetTags(tags)
@@ -129,6 +129,8 @@ export class Tiers {
         const snapshot = await this.generations.snapshot(named, retention)
         // Invalidated meanwhile: which of the two came first is for the invalidation to say.
         if (snapshot.any === undefined || this.#anyInvalidated(named, began)) {
+          // Nobody waits twice for a Redis that does not answer.
+          if (redis.isFailing(key)) throw NOT_ASKED
           await redis.delete(key)
           return
         }
@@ -147,6 +149,14 @@ export class Tiers {
     const shared = await this.#telling.delete(key)
     this.forgetReads(key)
     return { shared }
+  }
+
+  /** What is kept is outdated. Where Redis did not answer just now it is told later: nobody waits for it twice. */
+  async outdate (key: string): Promise<WriteResult> {
+    if (this.#options.redis?.isFailing(key) !== true) return await this.delete(key)
+    this.forget(key)
+    this.#telling.deleteLater(key)
+    return { shared: false }
   }
 
   async invalidate (tags: readonly string[]): Promise<WriteResult> {
@@ -200,3 +210,5 @@ export class Tiers {
     return this.generations.anyInvalidated([EVERYTHING, ...named], since)
   }
 }
+
+const NOT_ASKED = new UnavailableError('Redis has not answered just now')

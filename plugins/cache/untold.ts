@@ -7,25 +7,28 @@ const BATCH = 100
 /** Milliseconds between two attempts to tell. */
 const RETRY_INTERVAL = 500
 
+export interface UntoldOptions {
+  /** Resolves whether Redis was told; adds the name again when not. */
+  tellAgain: (name: string) => Promise<boolean>
+  /** The names by the servers that are to be told. */
+  groupsOf: (names: readonly string[]) => ReadonlyArray<readonly string[]>
+  /** All names are forgotten: from now on, all that Redis has is too old. */
+  onFull: () => void
+}
+
 /**
  * Keys, or tags, of which Redis could not be told that what it has is void. What stands there under them is too old for
  * this process to give out. They are told again until Redis has heard of all of them.
  */
 export class Untold {
   readonly #names = new Map<string, symbol>()
-  readonly #tellAgain: (name: string) => Promise<boolean>
-  readonly #onFull: () => void
+  readonly #options: UntoldOptions
   #retry: NodeJS.Timeout | undefined
   #telling = false
   #closed = false
 
-  /**
-   * @param tellAgain resolves whether Redis was told; adds the name again when not
-   * @param onFull all names are forgotten: from now on, all that Redis has is too old
-   */
-  constructor (tellAgain: (name: string) => Promise<boolean>, onFull: () => void) {
-    this.#tellAgain = tellAgain
-    this.#onFull = onFull
+  constructor (options: UntoldOptions) {
+    this.#options = options
   }
 
   add (names: readonly string[]): void {
@@ -35,7 +38,7 @@ export class Untold {
     }
     if (this.#names.size > MOST) {
       this.#names.clear()
-      this.#onFull()
+      this.#options.onFull()
     }
     this.#schedule()
   }
@@ -83,11 +86,14 @@ export class Untold {
     })
   }
 
+  /** Those of one server, of which it may be that none can be told, hold up none of another. */
   async #tellAll (): Promise<void> {
-    for (let names = [...this.#names.keys()]; names.length > 0;) {
-      const told = await Promise.all(names.splice(0, BATCH).map((name) => this.#tellAgain(name)))
-      // Where some were told, it is one of several nodes that is away.
-      if (!told.includes(true)) return
-    }
+    const { groupsOf, tellAgain } = this.#options
+    await Promise.all(groupsOf([...this.#names.keys()]).map(async (names) => {
+      for (let from = 0; from < names.length; from += BATCH) {
+        const told = await Promise.all(names.slice(from, from + BATCH).map((name) => tellAgain(name)))
+        if (!told.includes(true)) return
+      }
+    }))
   }
 }

@@ -24,8 +24,8 @@ export interface RedisClient {
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
-  on? (event: string, listener: () => void): unknown
-  off? (event: string, listener: () => void): unknown
+  on? (event: string, listener: (node?: RedisNode) => void): unknown
+  off? (event: string, listener: (node?: RedisNode) => void): unknown
   /** Of a client of Redis Cluster: those of its nodes. */
   nodes? (role: 'master'): readonly RedisNode[]
   /** Of a client of Redis Cluster: of each slot the addresses of the nodes that have it, the master's first. */
@@ -65,6 +65,12 @@ export function unfitOption ({ options = {}, isCluster }: RedisClient): { readon
     if (given[name] !== undefined && given[name] !== ofMaster) return { expected: 'a client that reads from masters', given: `one with ${name} ${describe(given[name])}` }
   }
   return undefined
+}
+
+/** Of a node of a Cluster, as it stands in `slots`. */
+export function addressOf ({ options = {} }: { readonly options?: object }): string {
+  const { host, port } = options as { host?: string, port?: number }
+  return `${host}:${port}`
 }
 
 /** The nodes of a Cluster that have the data, as far as its client knows; or what stands alone. */

@@ -236,6 +236,11 @@ export class RedisCommands {
   }
 }
 
+/** The names by the servers that answer for them. */
+export function groupsOf (names: readonly string[], keyOf: (name: string) => string, commands: RedisCommands): string[][] {
+  return commands.groupsOf(names.map(keyOf)).map(({ places }) => places.map((place) => names[place]!))
+}
+
 /** @throws LateError */
 function inTime (result: unknown, { clock }: Server): unknown {
   // Clients can be told to give numbers as strings.

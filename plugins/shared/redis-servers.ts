@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { Breaker } from './breaker.js'
 import { atMost } from './lru-bound.js'
-import { mastersOf, type RedisClient } from './redis-client.js'
+import { addressOf, mastersOf, type RedisClient } from './redis-client.js'
 import { RedisClock } from './redis-clock.js'
 import { slotOf } from './redis-slot.js'
 
@@ -99,10 +99,4 @@ export class RedisServers {
     const server: Server = { breaker, clock: new RedisClock(this.#client, now), key: '' }
     return server
   }
-}
-
-/** As it stands in `slots`. */
-function addressOf ({ options = {} }: { readonly options?: object }): string {
-  const { host, port } = options as { host?: string, port?: number }
-  return `${host}:${port}`
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { BatchedReads } from './batched-reads.js'
 import { GENERATION_LENGTH } from './envelope.js'
 import { announcing, type Notice } from './notice.js'
-import { UNLESS_LATE, type ReadValue, type RedisCommands } from './redis-commands.js'
+import { groupsOf, UNLESS_LATE, type ReadValue, type RedisCommands } from './redis-commands.js'
 
 export interface RedisTagsOptions {
   commands: RedisCommands
@@ -12,6 +12,9 @@ export interface RedisTagsOptions {
   /** The pub/sub channel on which an invalidation is told to the other processes. */
   channel: string
 }
+
+/** An Error where in Cluster its node has failed. */
+export type ReadGeneration = string | undefined | Error
 
 /** The tag of all values: to invalidate it is to clear. */
 export const EVERYTHING = '\0everything'
@@ -64,18 +67,23 @@ export class RedisTags {
   }
 
   /** In one trip with whatever else is read in this turn of the event loop. */
-  async read (tags: readonly string[]): Promise<Array<string | undefined>> {
+  async read (tags: readonly string[]): Promise<ReadGeneration[]> {
     const values = await this.#options.reads.get(this.keysOf(tags))
     return this.generationsFrom(tags, values)
   }
 
   /** @param values of `keysOf(tags)`, and perhaps of more after them */
-  generationsFrom (tags: readonly string[], values: readonly ReadValue[]): Array<string | undefined> {
+  generationsFrom (tags: readonly string[], values: readonly ReadValue[]): ReadGeneration[] {
     return tags.map((tag, index) => {
       const bytes = values[index] ?? null
-      if (bytes instanceof Error) throw bytes
+      if (bytes instanceof Error) return bytes
       return tag === EVERYTHING ? this.#everythingFrom(bytes) : generationFrom(bytes)
     })
+  }
+
+  /** The tags by the servers that answer for them. */
+  groupsOf (tags: readonly string[]): string[][] {
+    return groupsOf(tags, this.#options.keyOf, this.#options.commands)
   }
 
   /** The keys in Redis, for whoever reads them together with others. */

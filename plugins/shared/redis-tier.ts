@@ -1,8 +1,8 @@
 import { BatchedReads } from './batched-reads.js'
 import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
 import { announcing, type Notice } from './notice.js'
-import { UNLESS_LATE, type RedisCommands } from './redis-commands.js'
-import { RedisTags } from './redis-tags.js'
+import { groupsOf, UNLESS_LATE, type RedisCommands } from './redis-commands.js'
+import { RedisTags, type ReadGeneration } from './redis-tags.js'
 import type { Held, Tier } from './tier.js'
 
 /** Where things stand in Redis. */
@@ -83,7 +83,7 @@ const SCRIPT_VALUES = 200
 
 export interface RedisRead {
   readonly states: readonly RedisState[]
-  readonly generations: ReadonlyArray<string | undefined>
+  readonly generations: readonly ReadGeneration[]
 }
 
 /** What stands under a key, with the stamp to give to `writeIfUnchanged`: none where what stands there is to be left alone. */
@@ -126,6 +126,16 @@ export class RedisTier implements Tier<Uint8Array> {
     return this.#options.commands.available
   }
 
+  /** The keys by the servers that answer for them. */
+  groupsOf (keys: readonly string[]): string[][] {
+    return groupsOf(keys, this.#options.keys.value, this.#options.commands)
+  }
+
+  /** Whether the server of the key has not answered when it was last asked: nobody is to wait for it once more. */
+  isFailing (key: string): boolean {
+    return this.#options.commands.isFailing(this.#options.keys.value(key))
+  }
+
   async get (key: string): Promise<Held<Uint8Array> | undefined> {
     const { states: [state] } = await this.read([key])
     const { opened } = state!
@@ -137,7 +147,7 @@ export class RedisTier implements Tier<Uint8Array> {
    * In one trip with whatever else is read in this turn of the event loop; more than some two hundred keys take several.
    *
    * @returns what stands there, in the order of `keys`, and the generations of the tags from no later than that
-   * @throws where nothing could be read; in Cluster also where the generation of a tag could not be
+   * @throws where nothing could be read
    */
   async read (keys: readonly string[], tags: readonly string[] = []): Promise<RedisRead> {
     const tagKeys = this.tags.keysOf(tags)

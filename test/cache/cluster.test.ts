@@ -1,43 +1,93 @@
 import { Cluster } from 'ioredis'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { redisKeys } from '../../plugins/cache/keys.js'
+import { EVERYTHING } from '../../plugins/shared/redis-tags.js'
+import { eventually } from '../helpers/eventually.js'
 import { useCluster } from '../helpers/redis.js'
-import { buildApp } from './build-app.js'
+import { buildApp, freshPrefix } from './build-app.js'
 
 /** Where the slots of each of the three masters begin. */
 const FIRST_SLOTS = [0, 5_461, 10_922]
 const ids = Array.from({ length: 60 }, (_, id) => id)
 const key = (id: number) => `user:${id}`
 
-t.test('while a node of a Cluster hangs', async (t) => {
-  const { nodes, startupNodes } = await useCluster(t, { replicas: 0 })
+const { nodes, startupNodes } = await useCluster(t, { replicas: 0 })
+
+/** An app without memory, and the place of the node that has what of its Redis. */
+async function scene (t: Test) {
   const client = new Cluster(startupNodes)
+  client.on('error', () => {})
   t.teardown(() => { client.disconnect() })
   await new Promise((resolve) => { client.once('ready', resolve) })
-  const masterOf = async (key: string): Promise<number> => {
+  const prefix = freshPrefix('cluster')
+  const keys = redisKeys(prefix)
+  const nodeOf = async (key: string): Promise<number> => {
     const slot = await client.cluster('KEYSLOT', key)
     return FIRST_SLOTS.findLastIndex((first) => first <= slot)
   }
-  const { cache } = await buildApp(t, { redis: client, memory: false, commandTimeout: 250 })
-  const ask = async (label: string) => {
-    const asked: number[] = []
-    const values = await cache.getMany(ids, { key, load: (missing) => { asked.push(...missing); return missing.map((id) => `${label} ${id}`) } })
-    return { asked, values }
+  const { cache } = await buildApp(t, { redis: client, prefix, memory: false, commandTimeout: 250 })
+  return {
+    cache,
+    client,
+    nodeOfValue: (key: string) => nodeOf(keys.value(key)),
+    nodeOfEverything: await nodeOf(keys.tag(EVERYTHING))
   }
-  t.strictSame((await ask('kept')).asked, ids)
-  t.strictSame((await ask('again')).asked, [], 'Redis has them all')
+}
 
-  const hung = (await masterOf('headroom:cache-tag:%00everything') + 1) % 3
-  const masters = await Promise.all(ids.map((id) => masterOf(`headroom:cache:${key(id)}`)))
-  const lost = ids.filter((id) => masters[id] === hung)
-  t.ok(lost.length > 0 && lost.length < ids.length)
-  await nodes[hung]!.pause()
-  t.teardown(() => nodes[hung]!.resume())
+for (const [which, next] of [['that has not the generation of everything', 1], ['that has the generation of everything', 0]] as const) {
+  t.test(`while a node of a Cluster hangs ${which}`, async (t) => {
+    const { cache, nodeOfValue, nodeOfEverything } = await scene(t)
+    const ask = async (label: string) => {
+      const asked: number[] = []
+      const values = await cache.getMany(ids, { key, load: (missing) => { asked.push(...missing); return missing.map((id) => `${label} ${id}`) } })
+      return { asked, values }
+    }
+    t.strictSame((await ask('kept')).asked, ids)
+    await eventually(async () => (await ask('again')).asked.length === 0)
 
-  for (const [label, title] of [['first', 'a batch has what the other nodes have, and loads what is on the one that hangs, and nothing else'], ['next', 'so does the batch after it']] as const) {
-    await t.test(title, async (t) => {
-      const { asked, values } = await ask(label)
-      t.strictSame(asked, lost)
-      t.strictSame(values, ids.map((id) => `${lost.includes(id) ? label : 'kept'} ${id}`))
-    })
-  }
+    const hung = (nodeOfEverything + next) % 3
+    const places = await Promise.all(ids.map((id) => nodeOfValue(key(id))))
+    const lost = ids.filter((id) => places[id] === hung)
+    t.ok(lost.length > 0 && lost.length < ids.length)
+    await nodes[hung]!.pause()
+    t.teardown(() => nodes[hung]!.resume())
+
+    for (const [label, title] of [['first', 'a batch has what the other nodes have, and loads what is on the one that hangs, and nothing else'], ['next', 'so does the batch after it']] as const) {
+      await t.test(title, async (t) => {
+        const { asked, values } = await ask(label)
+        t.strictSame(asked, lost)
+        t.strictSame(values, ids.map((id) => `${lost.includes(id) ? label : 'kept'} ${id}`))
+      })
+    }
+  })
+}
+
+t.test('while a node of a Cluster is dead, and when it is back, what was set on the others before and meanwhile is given out', async (t) => {
+  const { cache, client, nodeOfValue, nodeOfEverything } = await scene(t)
+  for (const node of client.nodes('master')) await node.config('SET', 'cluster-require-full-coverage', 'no')
+  const dead = (nodeOfEverything + 1) % 3
+  const well: string[] = []
+  for (const id of ids) if (await nodeOfValue(key(id)) !== dead) well.push(key(id))
+  const [before, since] = [well.slice(0, 15), well.slice(15, 30)]
+  const given = async (): Promise<unknown[]> => await Promise.all([...before, ...since].map((key) => cache.get(key)))
+  const all = [...before.map(() => 'before'), ...since.map(() => 'since')]
+  await eventually(async () => (await cache.set(before[0]!, 'before', { ttl: '1h' })).shared)
+  for (const key of before) t.strictSame(await cache.set(key, 'before', { ttl: '1h' }), { shared: true })
+
+  await nodes[dead]!.kill()
+  let reconnected = 0
+  client.on('+node', () => { reconnected++ })
+  await eventually(() => reconnected > 10)
+  for (const key of since) t.strictSame(await cache.set(key, 'since', { ttl: '1h' }), { shared: true })
+  t.strictSame(await given(), all)
+
+  await nodes[dead]!.restart()
+  const lost = ids.map(key).filter((key) => !well.includes(key))
+  await eventually(async () => (await cache.set(lost[0]!, 1)).shared, 10_000)
+  // In which all is told again that another server may not have heard of.
+  const back = performance.now()
+  await eventually(async () => {
+    t.strictSame(await given(), all)
+    return performance.now() - back > 2_000
+  })
 })

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
-import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
+import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } from './build-app.js'
 
 const redis = await useRedis(t)
 
@@ -60,6 +60,31 @@ for (const what of ['a save', 'a second delete of the key', 'a read of many of w
     }
     const took = performance.now() - at
     t.ok(took < 1.5 * TIMEOUT, `${took} ms`)
+  })
+}
+
+for (const [what, call] of [
+  ['a set with a tag that is not known yet', ({ cache }) => cache.set('a', 1, { tags: ['another'] })],
+  ['a save of a resource with such a tag', ({ cache }) => cache.resource('user', { load: () => 1, write: 'through', save: () => {}, tags: ['another'] }).set(1, 2)],
+  ['a refresh of one', ({ cache }) => cache.resource('user', { load: () => 1, tags: ['another'] }).refresh(1)],
+  ['a load that keeps nothing in the place of a stale value', ({ cache }) => cache.getOrSet('stale', ({ ttl, tags }) => {
+    ttl(0)
+    tags('of the load')
+    return 1
+  }, { tags: ['another'] })]
+] satisfies Array<[string, (app: Built) => Promise<unknown>]>) {
+  t.test(`wherever in ${what} Redis begins to hang, the caller waits for one command`, async (t) => {
+    for (let passes = 0; passes < 5; passes++) {
+      const { client, state } = await hanging(t)
+      const app = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix), commandTimeout: TIMEOUT })
+      await app.cache.set('stale', 1, { ttl: 1_000, stale: '1h' })
+      app.clock.milliseconds += 2_000
+      state.passes = passes
+      const at = performance.now()
+      await call(app)
+      const took = performance.now() - at
+      t.ok(took < 1.5 * TIMEOUT, `${took} ms, when ${passes} commands were answered`)
+    }
   })
 }
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { redisKeys } from '../../plugins/cache/keys.js'
 import { eventually } from '../helpers/eventually.js'
 import { useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
@@ -52,5 +53,52 @@ t.test('what was invalidated is not believed of an answer from before that comes
     for (const go of held.splice(0)) go()
     t.equal(await reading, 'new', `${turns} turns later`)
     await other
+  }
+})
+
+t.test('what was deleted is not believed of an answer from before that comes when another server has been told of it', async (t) => {
+  const client = await connect(t, redis.url)
+  const prefix = freshPrefix(redis.prefix)
+  const held: Array<() => void> = []
+  const state = { holds: false }
+  let turns = 0
+  let id = 'a'
+  const app = await buildApp(t, {
+    prefix,
+    memory: false,
+    redis: altered(client, {
+      info: async () => `master_replid:${id.repeat(40)}`,
+      async mgetBuffer (...keys) {
+        const values = await client.mgetBuffer(...keys)
+        if (!state.holds) return values
+        await new Promise<void>((resolve) => { held.push(resolve) })
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+        return values
+      },
+      async eval (script, ...args) {
+        const answer = await client.eval(script, ...args)
+        if (state.holds) await new Promise<void>((resolve) => { held.push(resolve) })
+        return answer
+      }
+    })
+  })
+  await eventually(async () => (await app.cache.set('warm-up', 1)).shared)
+  for (; turns < 25; turns++) {
+    const key = `key ${turns}`
+    const name = redisKeys(prefix).value(key)
+    await app.cache.set(key, 'old', { ttl: '1h' })
+    const before = await client.getBuffer(name)
+    await app.cache.delete(key)
+    // The one that takes its place has not heard of the delete.
+    await client.set(name, before!)
+    state.holds = true
+    const reading = app.cache.get(key)
+    await eventually(() => held.length === 1)
+    id = id === 'a' ? 'b' : 'a'
+    client.emit('ready')
+    await eventually(() => held.length >= 2)
+    state.holds = false
+    for (const go of held.splice(0)) go()
+    t.equal(await reading, undefined, `${turns} turns later`)
   }
 })

@@ -3,7 +3,7 @@ import { Untold } from '../../plugins/cache/untold.js'
 import { eventually } from '../helpers/eventually.js'
 
 function untoldNames (t: Test, tellAgain: (name: string) => Promise<boolean> = async () => false, onFull = () => {}): Untold {
-  const untold = new Untold(tellAgain, onFull)
+  const untold = new Untold({ tellAgain, onFull, groupsOf: (names) => [names.filter((name) => !name.startsWith('other')), names.filter((name) => name.startsWith('other'))] })
   t.teardown(() => untold.close())
   return untold
 }
@@ -65,4 +65,19 @@ t.test('closed, it tells no more', async (t) => {
   untold.add(['b'])
   await new Promise((resolve) => { setTimeout(resolve, 700) })
   t.equal(told, 0)
+})
+
+t.test('a server that cannot be told, of however many, holds up none that can', async (t) => {
+  const told: string[] = []
+  const untold: Untold = untoldNames(t, (key) => untold.track([key], async () => {
+    if (!key.startsWith('other')) return false
+    told.push(key)
+    return true
+  }))
+  untold.add(Array.from({ length: 3_000 }, (_, index) => `key ${index}`))
+  untold.add(['other'])
+  untold.recovered()
+  await new Promise((resolve) => { setImmediate(resolve) })
+  t.strictSame(told, ['other'])
+  t.equal(untold.size, 3_000)
 })

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import t, { type Test } from 'tap'
 import type { RedisClient } from '../../plugins/shared/redis-client.js'
-import { RedisMasters } from '../../plugins/shared/redis-masters.js'
+import { RedisMasters, type KeyFilter } from '../../plugins/shared/redis-masters.js'
 import { slotOf } from '../../plugins/shared/redis-slot.js'
 import { eventually } from '../helpers/eventually.js'
 
@@ -84,23 +84,80 @@ t.test('an answer that never comes does not end the looking', async (t) => {
   t.equal(masters.doubtedAt(''), undefined)
 })
 
-t.test('that a key of a Cluster has another master is noticed when the key is asked for, though no connection began or ended', async (t) => {
-  const slots = Array.from({ length: 16_384 }, (_, slot) => [slot < 8_000 ? 'one:1' : 'two:1'])
-  const ids: Record<string, string> = { 'one:1': 'a', 'two:1': 'b', 'three:1': 'c' }
+/** Of a Cluster of two masters with half of the slots each; `first` and `second` are keys of one and the other. */
+function watchCluster (t: Test) {
+  const slots = Array.from({ length: 16_384 }, (_, slot) => [slot < 8_000 ? 'one:1' : 'two:1', slot < 8_000 ? 'replica:1' : 'replica:2'])
+  const ids: Record<string, string | undefined> = { 'one:1': 'a', 'two:1': 'b', 'three:1': 'c' }
   const client = Object.assign(new EventEmitter(), {
-    status: 'ready', isCluster: true, slots, eval: async (_script: string, _keys: number, key: string) => report(ids[slots[slotOf(key)]![0]!]!)
+    status: 'ready',
+    isCluster: true,
+    slots,
+    eval: async (_script: string, _keys: number, key: string) => {
+      const id = ids[slots[slotOf(key)]![0]!]
+      if (id === undefined) throw new Error('connection refused')
+      return report(id)
+    }
   })
-  let changes = 0
-  const masters = new RedisMasters({ client: client as unknown as RedisClient, onSame: () => {}, onChange: () => { changes++ } })
-  t.teardown(() => { masters.close() })
-  await turn()
   const [first, second] = ['b', 'a']
   t.strictSame([slotOf(first) < 8_000, slotOf(second) < 8_000], [true, false])
+  const seen = { changes: [] as string[][], same: [] as string[][] }
+  const of = (isMeant: KeyFilter = () => true): string[] => [first, second].filter(isMeant)
+  const masters = new RedisMasters({
+    client: client as unknown as RedisClient,
+    onSame: (_at, isSame) => { seen.same.push(of(isSame)) },
+    onChange: (isChanged) => { seen.changes.push(of(isChanged)) }
+  })
+  t.teardown(() => { masters.close() })
+  const node = (address: string) => ({ options: { host: address.split(':')[0], port: Number(address.split(':')[1]) } })
+  return { client, masters, slots, ids, first, second, seen, node }
+}
+
+t.test('that a key of a Cluster has another master is noticed when the key is asked for, though no connection began or ended', async (t) => {
+  const { masters, slots, first, second, seen } = watchCluster(t)
+  await turn()
   t.strictSame([masters.doubtedAt(first), masters.doubtedAt(second)], [undefined, undefined])
   slots[slotOf(second)] = ['three:1']
   t.equal(masters.doubtedAt(first), undefined)
   t.type(masters.doubtedAt(second), 'number')
   slots.fill(['three:1'], 8_000)
   await eventually(() => masters.doubtedAt(second) === undefined)
-  t.equal(changes, 1)
+  t.strictSame(seen.changes, [[second]])
+})
+
+t.test('a node that has died, and is connected to again and again, says nothing of the others', async (t) => {
+  const { client, masters, ids, first, second, seen, node } = watchCluster(t)
+  await turn()
+  t.strictSame(seen.same, [[first, second]])
+  ids['two:1'] = undefined
+  for (let n = 0; n < 20; n++) {
+    client.emit(n % 2 === 0 ? '-node' : '+node', node('two:1'))
+    await turn()
+  }
+  t.equal(masters.doubtedAt(first), undefined)
+  t.type(masters.doubtedAt(second), 'number')
+  t.strictSame(seen.same.at(-1), [first])
+  ids['two:1'] = 'empty'.slice(0, 1)
+  await eventually(() => masters.doubtedAt(second) === undefined)
+  t.strictSame(seen.changes, [[second]], 'it came back with another history')
+})
+
+t.test('the connections to replicas are of no matter, those to nodes that are not known are', async (t) => {
+  const { client, masters, first, second, node } = watchCluster(t)
+  await turn()
+  client.emit('-node', node('replica:1'))
+  t.strictSame([masters.doubtedAt(first), masters.doubtedAt(second)], [undefined, undefined])
+  client.emit('+node', node('unknown:1'))
+  t.type(masters.doubtedAt(first), 'number')
+  t.type(masters.doubtedAt(second), 'number')
+  await eventually(() => masters.doubtedAt(first) === undefined && masters.doubtedAt(second) === undefined)
+})
+
+t.test('slots that move between masters that are known are doubted, and told, for themselves', async (t) => {
+  const { masters, slots, first, second, seen } = watchCluster(t)
+  await turn()
+  slots[slotOf(second)] = ['one:1', 'replica:1']
+  t.type(masters.doubtedAt(second), 'number')
+  await eventually(() => masters.doubtedAt(second) === undefined)
+  t.strictSame(seen.changes, [[second]])
+  t.equal(masters.doubtedAt(first), undefined)
 })
