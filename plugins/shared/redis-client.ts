@@ -23,6 +23,8 @@ export interface RedisClient {
   info (section: string): Promise<string>
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
+  /** Any command, with the texts in the answer as bytes: the types of ioredis have no `evalBuffer`. */
+  callBuffer? (command: string, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
   on? (event: string, listener: (node?: RedisNode) => void): unknown
   off? (event: string, listener: (node?: RedisNode) => void): unknown

@@ -126,6 +126,15 @@ export class RedisCommands {
     return inTime(result, server) as Result
   }
 
+  /** As `write`, with the texts in the answer as bytes. */
+  async writeBuffers (script: string, { keys, args }: Write): Promise<unknown> {
+    const server = this.#servers.of(keys[0]!)
+    return inTime(await this.#attempt(server, keys[0]!, async () => {
+      const deadline = await this.#deadline(server, keys[0]!)
+      return await this.#client.callBuffer!('eval', script, keys.length, ...keys, ...args, deadline)
+    }), server)
+  }
+
   /** As `write`, each for itself; in Cluster, those of one node in one piece. */
   async writeEach<Result = unknown> (script: string, writes: readonly Write[]): Promise<Array<PromiseSettledResult<Result>>> {
     if (!this.isCluster) return await Promise.allSettled(writes.map((write) => this.write<Result>(script, write)))

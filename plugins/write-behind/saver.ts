@@ -1,0 +1,97 @@
+import type { Write } from './record.js'
+
+export interface SaveContext {
+  /** Rises with each write of the id: what the source has of a higher one is newer. */
+  readonly version: number
+  /** Aborts when the save has taken longer than `saveTimeout`, when another process has taken over, and when the app closes. */
+  readonly signal: AbortSignal
+}
+
+export type Save = (id: any, value: any, context: SaveContext) => unknown
+
+/**
+ * @returns nothing when all are saved; else what went wrong with some: an array in the order of the writes, or a Map by id, with an
+ *   Error for each that failed
+ */
+export type SaveMany = (writes: readonly Write[], context: Pick<SaveContext, 'signal'>) => unknown
+
+export interface SaverOptions {
+  save: Save
+  saveMany: SaveMany | undefined
+  /** Milliseconds. */
+  saveTimeout: number
+  isOutage: (error: unknown) => boolean
+}
+
+/** How a save has ended: `error` is undefined where it went well. */
+export interface Outcome {
+  readonly error?: unknown
+  /** Nothing is wrong with the write itself. */
+  readonly isOutage: boolean
+}
+
+const SAVED: Outcome = { isOutage: false }
+
+/** Calls what saves. */
+export class Saver {
+  readonly #options: SaverOptions
+
+  constructor (options: SaverOptions) {
+    this.#options = options
+  }
+
+  /** Never rejects. @returns in the order of the writes */
+  async run (writes: readonly Write[], signal: AbortSignal): Promise<Outcome[]> {
+    const { saveMany } = this.#options
+    if (saveMany === undefined || writes.length === 1) return await this.#each(writes, signal)
+    try {
+      const result = await this.#timed(signal, (own) => saveMany(writes, { signal: own }))
+      return writes.map((write, index) => this.#outcomeIn(result, write, index))
+    } catch (error) {
+      // One of them can be what the source does not take: alone, each fails for itself.
+      const outcome = this.#outcomeOf(error)
+      return outcome.isOutage || signal.aborted ? writes.map(() => outcome) : await this.#each(writes, signal)
+    }
+  }
+
+  async #each (writes: readonly Write[], signal: AbortSignal): Promise<Outcome[]> {
+    return await Promise.all(writes.map(async ({ id, value, version }) => {
+      try {
+        await this.#timed(signal, (own) => this.#options.save(id, value, { version, signal: own }))
+        return SAVED
+      } catch (error) {
+        return this.#outcomeOf(error)
+      }
+    }))
+  }
+
+  #outcomeIn (result: unknown, { id }: Write, index: number): Outcome {
+    const own: unknown = Array.isArray(result) ? result[index] : result instanceof Map ? result.get(id) ?? result.get(typeof id === 'number' ? String(id) : id) : undefined
+    return own instanceof Error ? this.#outcomeOf(own) : SAVED
+  }
+
+  #outcomeOf (error: unknown): Outcome {
+    return { error: error ?? new Error('the save failed without an error'), isOutage: this.#options.isOutage(error) }
+  }
+
+  /** What has not heard that its signal has aborted is waited for no longer. */
+  async #timed (signal: AbortSignal, work: (signal: AbortSignal) => unknown): Promise<unknown> {
+    const { saveTimeout } = this.#options
+    const own = new AbortController()
+    return await new Promise((resolve, reject) => {
+      const abort = (reason: unknown): void => {
+        own.abort(reason)
+        reject(reason)
+      }
+      const onAbort = (): void => { abort(signal.reason) }
+      const timer = setTimeout(() => { abort(new DOMException(`The save took longer than ${saveTimeout} ms`, 'TimeoutError')) }, saveTimeout)
+      const end = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', onAbort)
+      }
+      if (signal.aborted) onAbort()
+      else signal.addEventListener('abort', onAbort)
+      new Promise((resolve) => { resolve(work(own.signal)) }).finally(end).then(resolve, reject)
+    })
+  }
+}
