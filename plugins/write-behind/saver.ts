@@ -1,3 +1,4 @@
+import { withResolvers } from '../shared/with-resolvers.js'
 import type { Write } from './record.js'
 
 export interface SaveContext {
@@ -77,21 +78,18 @@ export class Saver {
   /** What has not heard that its signal has aborted is waited for no longer. */
   async #timed (signal: AbortSignal, work: (signal: AbortSignal) => unknown): Promise<unknown> {
     const { saveTimeout } = this.#options
-    const own = new AbortController()
-    return await new Promise((resolve, reject) => {
-      const abort = (reason: unknown): void => {
-        own.abort(reason)
-        reject(reason)
-      }
-      const onAbort = (): void => { abort(signal.reason) }
-      const timer = setTimeout(() => { abort(new DOMException(`The save took longer than ${saveTimeout} ms`, 'TimeoutError')) }, saveTimeout)
-      const end = (): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
-      }
-      if (signal.aborted) onAbort()
-      else signal.addEventListener('abort', onAbort)
-      new Promise((resolve) => { resolve(work(own.signal)) }).finally(end).then(resolve, reject)
-    })
+    const tooLong = new AbortController()
+    const timer = setTimeout(() => { tooLong.abort(new DOMException(`The save took longer than ${saveTimeout} ms`, 'TimeoutError')) }, saveTimeout)
+    const either = AbortSignal.any([signal, tooLong.signal])
+    const { promise: aborted, reject } = withResolvers<never>()
+    const onAbort = (): void => { reject(either.reason) }
+    either.addEventListener('abort', onAbort)
+    try {
+      either.throwIfAborted()
+      return await Promise.race([work(either), aborted])
+    } finally {
+      clearTimeout(timer)
+      either.removeEventListener('abort', onAbort)
+    }
   }
 }

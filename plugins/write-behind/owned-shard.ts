@@ -1,0 +1,160 @@
+import { writeOf, versionOf, type Write } from './record.js'
+import type { Claim, WriteLog } from './write-log.js'
+
+/** A claim that is to be saved, at once or later. */
+interface Waiting {
+  readonly claim: Claim
+  /** On the clock of `performance.now`. */
+  readonly due: number
+}
+
+/** What is to be saved now, with what stands in Redis for it. */
+export interface Batch {
+  readonly claims: readonly Claim[]
+  readonly writes: readonly Write[]
+}
+
+export interface OwnedShardOptions {
+  log: WriteLog
+  shard: number
+  token: string
+  /** Milliseconds that a write waits, for others of its id to come. */
+  delay: number
+  /** Claims that are read ahead. */
+  ahead: number
+  /** What stands in Redis cannot be read: damaged, or of a later release. */
+  onUnreadable: (claim: Claim, error: unknown) => void
+}
+
+/**
+ * A shard of which this process is the owner: what of it is to be saved, and when. Of an id one save is under way at a time, since
+ * it waits in one place of the stream only.
+ */
+export class OwnedShard {
+  readonly shard: number
+  readonly token: string
+  /** Aborts when the lease has ended. */
+  readonly lease = new AbortController()
+  /** On the clock of `performance.now`: till then nobody else can own it. */
+  leaseUntil = -Infinity
+  readonly #options: OwnedShardOptions
+  readonly #fresh: Waiting[] = []
+  /** In the order of their times. */
+  readonly #later: Waiting[] = []
+  readonly #underWay = new Set<string>()
+  #cursor = '0'
+  #mayHaveMore = true
+  #reading = false
+
+  constructor (options: OwnedShardOptions) {
+    this.#options = options
+    this.shard = options.shard
+    this.token = options.token
+  }
+
+  /** Whether nothing of it waits here, or is under way. */
+  get isIdle (): boolean {
+    return this.#fresh.length + this.#later.length + this.#underWay.size === 0 && !this.#mayHaveMore
+  }
+
+  /** Whether the stream may have what was not read yet. */
+  get mayHaveMore (): boolean {
+    return this.#mayHaveMore
+  }
+
+  get underWay (): number {
+    return this.#underWay.size
+  }
+
+  /** Something has been added to the stream. */
+  wake (): void {
+    this.#mayHaveMore = true
+  }
+
+  /** Reads on, where there is room and may be more. @returns whether anything came @throws FencedError, or where Redis does not answer */
+  async read (): Promise<boolean> {
+    const { log, delay, ahead } = this.#options
+    const room = ahead - this.#fresh.length
+    if (!this.#mayHaveMore || this.#reading || room <= 0) return false
+    this.#reading = true
+    this.#mayHaveMore = false
+    try {
+      const asked = performance.now()
+      const { claims, cursor, now } = await log.claim(this.shard, this.token, this.#cursor, room)
+      this.#cursor = cursor
+      if (claims.length > 0) this.#mayHaveMore = true
+      for (const claim of claims) this.#fresh.push({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
+      return claims.length > 0
+    } catch (error) {
+      this.#mayHaveMore = true
+      throw error
+    } finally {
+      this.#reading = false
+    }
+  }
+
+  /** When the next one is due; undefined where none waits. */
+  get nextDue (): number | undefined {
+    const [fresh, later] = [this.#fresh[0]?.due, this.#later[0]?.due]
+    return fresh === undefined ? later : Math.min(fresh, later ?? Infinity)
+  }
+
+  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. */
+  take (now: number, most: number): Claim[] {
+    const taken: Claim[] = []
+    for (const from of [this.#later, this.#fresh]) {
+      let count = 0
+      while (taken.length + count < most && count < from.length && from[count]!.due <= now) count++
+      taken.push(...from.splice(0, count).map(({ claim }) => claim))
+    }
+    for (const { id } of taken) this.#underWay.add(id)
+    return taken
+  }
+
+  /**
+   * What is to be saved of them: of those that had to wait, what has come since.
+   *
+   * @throws FencedError, or where Redis does not answer
+   */
+  async latest (claims: readonly Claim[]): Promise<Batch> {
+    const old = claims.filter(({ tries, record }) => tries > 0 || record.length === 0)
+    const records = new Map<string, Buffer | undefined>()
+    if (old.length > 0) {
+      const found = await this.#options.log.reclaim(this.shard, this.token, old.map(({ id }) => id))
+      old.forEach(({ id }, index) => { records.set(id, found[index]) })
+    }
+    const batch = { claims: [] as Claim[], writes: [] as Write[] }
+    for (const claim of claims) {
+      const record = records.has(claim.id) ? records.get(claim.id) : claim.record
+      if (record === undefined) {
+        this.ended([claim])
+        continue
+      }
+      const current = { ...claim, record, version: versionOf(record) }
+      try {
+        const write = writeOf(claim.id, record)
+        batch.claims.push(current)
+        batch.writes.push(write)
+      } catch (error) {
+        this.#options.onUnreadable(current, error)
+      }
+    }
+    return batch
+  }
+
+  /** They are not under way any more. */
+  ended (claims: ReadonlyArray<Pick<Claim, 'id'>>): void {
+    for (const { id } of claims) this.#underWay.delete(id)
+  }
+
+  /** It is to be saved again, at that time. What stands in Redis by then is read anew, and need not be held on to. */
+  again (claim: Claim, tries: number, due: number): void {
+    this.#underWay.delete(claim.id)
+    const waiting = { claim: { ...claim, tries, record: NOTHING }, due }
+    const place = this.#later.findIndex((other) => other.due > due)
+    if (place === -1) this.#later.push(waiting)
+    else this.#later.splice(place, 0, waiting)
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
