@@ -99,12 +99,13 @@ export class OwnedShard {
     return fresh === undefined ? later : Math.min(fresh, later ?? Infinity)
   }
 
-  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. */
-  take (now: number, most: number): Claim[] {
+  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. @param hasten not to wait for other writes */
+  take (now: number, most: number, hasten = false): Claim[] {
     const taken: Claim[] = []
     for (const from of [this.#later, this.#fresh]) {
+      const time = hasten && from === this.#fresh ? Infinity : now
       let count = 0
-      while (taken.length + count < most && count < from.length && from[count]!.due <= now) count++
+      while (taken.length + count < most && count < from.length && from[count]!.due <= time) count++
       taken.push(...from.splice(0, count).map(({ claim }) => claim))
     }
     for (const { id } of taken) this.#underWay.add(id)

@@ -147,7 +147,7 @@ export class Worker {
     const paused = now < this.#pausedUntil
     for (const shard of paused ? [] : this.#owned.values()) {
       while (this.#running.size < this.#options.concurrency && this.#isSafe(shard)) {
-        const claims = shard.take(this.#draining ? Infinity : now, this.#options.batch)
+        const claims = shard.take(now, this.#options.batch, this.#draining)
         if (claims.length === 0) break
         const running = this.#save(shard, claims).finally(() => {
           this.#running.delete(running)
@@ -221,33 +221,37 @@ export class Worker {
   }
 
   async #notSaved (shard: OwnedShard, claims: readonly Claim[], outcomes: readonly Outcome[]): Promise<void> {
-    const { attempts, retry, random, events, log } = this.#options
-    const failures: Failure[] = []
-    const again: Array<() => void> = []
-    const outage = outcomes.find(({ error, isOutage }) => error !== undefined && isOutage)
+    const failed = claims.flatMap((claim, index) => outcomes[index]!.error === undefined ? [] : [{ claim, ...outcomes[index]! }])
+    if (failed.length === 0) return
+    const { attempts, log } = this.#options
+    const outage = failed.find(({ isOutage }) => isOutage)
     if (outage !== undefined) this.#pause(outage.error)
-    claims.forEach((claim, index) => {
-      const { error, isOutage } = outcomes[index]!
-      if (error === undefined) return
-      this.counts.failed++
-      if (isOutage) return void again.push(() => { shard.again(claim, claim.tries, this.#pausedUntil) })
-      const tries = claim.tries + 1
-      const isDead = tries >= attempts
-      failures.push({ ...claim, tries, dead: isDead ? reasonOf(error) : undefined })
-      if (isDead) {
-        again.push(() => {
-          shard.ended([claim])
-          shard.wake()
-        })
-        this.counts.dead++
-        events.onDead(claim, error, tries)
-      } else {
-        again.push(() => { shard.again(claim, tries, performance.now() + backoff(tries, { ...retry, random })) })
-        events.onFailed(claim, error, tries)
-      }
-    })
-    if (failures.length > 0) await log.fail(shard.shard, shard.token, failures).catch((error: unknown) => { this.#failed(shard, error) })
-    for (const put of again) put()
+    const counted = failed.filter(({ isOutage }) => !isOutage).map((one) => ({ ...one, tries: one.claim.tries + 1, isDead: one.claim.tries + 1 >= attempts }))
+    const failures = counted.map(({ claim, error, tries, isDead }): Failure => ({ ...claim, tries, dead: isDead ? reasonOf(error) : undefined }))
+    try {
+      if (failures.length > 0) await log.fail(shard.shard, shard.token, failures)
+    } catch (error) {
+      this.#failed(shard, error)
+      this.#putOff(shard, failed.map(({ claim }) => claim))
+      return
+    }
+    this.counts.failed += failed.length
+    for (const { claim, isOutage } of failed) if (isOutage) shard.again(claim, claim.tries, this.#pausedUntil)
+    for (const { claim, error, tries, isDead } of counted) this.#counted(shard, claim, error, tries, isDead)
+  }
+
+  #counted (shard: OwnedShard, claim: Claim, error: unknown, tries: number, isDead: boolean): void {
+    const { retry, random, events } = this.#options
+    if (!isDead) {
+      shard.again(claim, tries, performance.now() + backoff(tries, { ...retry, random }))
+      events.onFailed(claim, error, tries)
+      return
+    }
+    this.counts.dead++
+    shard.ended([claim])
+    // A newer write may have come meanwhile.
+    shard.wake()
+    events.onDead(claim, error, tries)
   }
 
   async #giveUp (shard: number, claim: Claim, error: unknown): Promise<void> {
