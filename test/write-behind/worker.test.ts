@@ -99,10 +99,12 @@ t.test('a write that the source does not take is given up after some tries, alon
         if (poisoned({ id })) throw new Error('violates a constraint')
         saved.push(id)
       },
-      ...many && { saveMany: (writes: readonly Write[]) => {
-        if (writes.some(poisoned)) throw new Error('violates a constraint')
-        saved.push(...writes.map(({ id }) => id))
-      } }
+      ...many && {
+        saveMany: (writes: readonly Write[]) => {
+          if (writes.some(poisoned)) throw new Error('violates a constraint')
+          saved.push(...writes.map(({ id }) => id))
+        }
+      }
     })
     const ids = Array.from({ length: 300 }, (_, id) => `${id}`)
     for (const id of [...ids.slice(0, 150), 'poison', ...ids.slice(150)]) await set(id, 1)
