@@ -40,7 +40,8 @@ export type LeaseAnswer =
 const CHANGED = -2
 const OWN = 0
 
-// A client that has lost the connection sends a script again: the token tells that the lease is its own already.
+// A client that has lost the connection sends a script again: the token tells that the lease is its own already. Who waits for a
+// lease that is taken over waits from then on for the one in its place.
 const TAKE = `${UNLESS_LATE}
   local answers, tags = {}, tonumber(ARGV[3])
   for i = 1, #KEYS / 2 do
@@ -56,8 +57,10 @@ const TAKE = `${UNLESS_LATE}
     elseif holder == ARGV[1] then
       answers[i] = ${OWN}
     elseif not holder or outdated then
+      local awaited = outdated and redis.call('HGET', lease, 'awaited')
       redis.call('DEL', lease)
       redis.call('HSET', lease, 'token', ARGV[1], unpack(ARGV, 4, 3 + 2 * tags))
+      if awaited then redis.call('HSET', lease, 'awaited', 1) end
       redis.call('PEXPIRE', lease, ARGV[2])
       answers[i] = ${OWN}
     else

@@ -109,6 +109,20 @@ for (const { name, open, hear } of topologies) {
       own(await take('a', ABSENT, { z: 'newer' }))
     })
 
+    t.test('who waits for a lease that is taken over is told of the end of the one in its place', async (t) => {
+      const { leases, take, channel } = build()
+      const subscriber = await hear(t)
+      const heard: string[] = []
+      subscriber.on('message', (_channel: string, message: string) => { heard.push(message) })
+      await subscriber.subscribe(channel)
+      own(await take('a', ABSENT, { x: 'old' }))
+      t.equal((await take('a', ABSENT, { y: 'y' })).kind, 'held')
+      const later = own(await take('a', ABSENT, { x: 'new' }))
+      await leases.release([later], () => 'the end')
+      await eventually(() => heard.length > 0)
+      t.strictSame(heard, ['the end'])
+    })
+
     t.test('a lease of a fraction of a millisecond more is one that ends', async (t) => {
       const { leases, take, keyOf } = build(1_000.5)
       const lease = own(await take('a'))
