@@ -40,26 +40,31 @@ export type LeaseAnswer =
 const CHANGED = -2
 const OWN = 0
 
+/** Arguments of one command: Lua's stack does not take those of some thousand tags at once. An even number, of names and values. */
+const FIELDS = 1_000
+
 // A client that has lost the connection sends a script again: the token tells that the lease is its own already. Who waits for a
 // lease that is taken over waits from then on for the one in its place.
 const TAKE = `${UNLESS_LATE}
   local answers, tags = {}, tonumber(ARGV[3])
+  local last = 3 + 2 * tags
   for i = 1, #KEYS / 2 do
     local lease, guarded = KEYS[2 * i - 1], KEYS[2 * i]
     local holder = redis.call('HGET', lease, 'token')
     local outdated = false
-    for tag = 4, 2 + 2 * tags, 2 do
+    for tag = 4, last, 2 do
       local generation = redis.call('HGET', lease, ARGV[tag])
       if generation and generation ~= ARGV[tag + 1] then outdated = true end
     end
-    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= ARGV[3 + 2 * tags + i] then
+    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= ARGV[last + i] then
       answers[i] = ${CHANGED}
     elseif holder == ARGV[1] then
       answers[i] = ${OWN}
     elseif not holder or outdated then
       local awaited = outdated and redis.call('HGET', lease, 'awaited')
       redis.call('DEL', lease)
-      redis.call('HSET', lease, 'token', ARGV[1], unpack(ARGV, 4, 3 + 2 * tags))
+      redis.call('HSET', lease, 'token', ARGV[1])
+      for from = 4, last, ${FIELDS} do redis.call('HSET', lease, unpack(ARGV, from, math.min(from + ${FIELDS - 1}, last))) end
       if awaited then redis.call('HSET', lease, 'awaited', 1) end
       redis.call('PEXPIRE', lease, ARGV[2])
       answers[i] = ${OWN}

@@ -109,6 +109,14 @@ for (const { name, open, hear } of topologies) {
       own(await take('a', ABSENT, { z: 'newer' }))
     })
 
+    t.test('work on any number of tags can have a lease, and loses it to who works on another generation of any of them', async (t) => {
+      const { take } = build()
+      const basis = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`tag ${n}`, 'old']))
+      own(await take('a', ABSENT, basis))
+      t.equal((await take('a', ABSENT, basis)).kind, 'held')
+      for (const tag of ['tag 0', 'tag 4999', 'tag 9999']) own(await take('a', ABSENT, { ...basis, [tag]: 'new' }))
+    })
+
     t.test('who waits for a lease that is taken over is told of the end of the one in its place', async (t) => {
       const { leases, take, channel } = build()
       const subscriber = await hear(t)
