@@ -103,12 +103,15 @@ export class RedisCommands {
     return this.#closed || !isReady(this.#client) || this.#servers.of(key).breaker.failing
   }
 
-  /** @returns the values in the order of the keys. Rejects where Redis does not answer; of a Cluster never, whose nodes have their Errors there. */
+  /**
+   * @returns the values in the order of the keys: none for what is of another type than values are, or an empty one, where it was
+   *   read alone. Rejects where Redis does not answer; of a Cluster never, whose nodes have their Errors there
+   */
   get (keys: readonly string[]): Promise<readonly ReadValue[]> {
     const [first] = keys
-    if (this.isCluster) return this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as Promise<ReadValue[]>
+    if (this.isCluster) return this.#getByNode(keys)
     // The answer to GET is no array, and so costs the client less to read.
-    return this.#attempt(this.#servers.of(first!), first!, keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!)])
+    return this.#attempt(this.#servers.of(first!), first!, keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!).catch(emptyIfForeign)])
   }
 
   /**
@@ -138,6 +141,12 @@ export class RedisCommands {
       if (answer instanceof Error) throw answer
       return inTime(answer, this.#servers.of(firsts[place]!)) as Result
     }))
+  }
+
+  async #getByNode (keys: readonly string[]): Promise<readonly ReadValue[]> {
+    const answers = await this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as ReadValue[]
+    answers.forEach((answer, place) => { if (isForeign(answer)) answers[place] = EMPTY })
+    return answers
   }
 
   /**
@@ -253,6 +262,18 @@ function inTime (result: unknown, { clock }: Server): unknown {
 export function isReply (error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name === 'ReplyError'
 }
+
+/** To GET: the key is of another type. */
+function isForeign (answer: unknown): boolean {
+  return answer instanceof Error && isReply(answer) && answer.message.startsWith('WRONGTYPE ')
+}
+
+function emptyIfForeign (error: unknown): Buffer {
+  if (isForeign(error)) return EMPTY
+  throw error
+}
+
+const EMPTY = Buffer.alloc(0)
 
 /** The slot is moving, or has moved, to another node, and the command was not run. */
 function isRedirection ({ message }: Error): boolean {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { STAMP_BYTES } from './envelope.js'
+import { STAMP_AT } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands, type Write } from './redis-commands.js'
 import type { TagGeneration } from './tier.js'
 
@@ -44,19 +44,24 @@ const OWN = 0
 const FIELDS = 1_000
 
 // A client that has lost the connection sends a script again: the token tells that the lease is its own already. Who waits for a
-// lease that is taken over waits from then on for the one in its place.
-const TAKE = `${UNLESS_LATE}
+// lease that is taken over waits from then on for the one in its place. What stands there and is no lease gives way: one key of
+// somebody else's must not take the others of a batch with it.
+const TAKE = `${UNLESS_LATE}${STAMP_AT}
   local answers, tags = {}, tonumber(ARGV[3])
   local last = 3 + 2 * tags
   for i = 1, #KEYS / 2 do
     local lease, guarded = KEYS[2 * i - 1], KEYS[2 * i]
-    local holder = redis.call('HGET', lease, 'token')
+    local holder = redis.pcall('HGET', lease, 'token')
+    if type(holder) == 'table' then
+      redis.call('DEL', lease)
+      holder = false
+    end
     local outdated = false
     for tag = 4, last, 2 do
       local generation = redis.call('HGET', lease, ARGV[tag])
       if generation and generation ~= ARGV[tag + 1] then outdated = true end
     end
-    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= ARGV[last + i] then
+    if stampAt(guarded) ~= ARGV[last + i] then
       answers[i] = ${CHANGED}
     elseif holder == ARGV[1] then
       answers[i] = ${OWN}
@@ -78,14 +83,14 @@ const TAKE = `${UNLESS_LATE}
 const RENEW = `${UNLESS_LATE}
   local own = 0
   for _, lease in ipairs(KEYS) do
-    if redis.call('HGET', lease, 'token') == ARGV[1] then own = own + redis.call('PEXPIRE', lease, ARGV[2]) end
+    if redis.pcall('HGET', lease, 'token') == ARGV[1] then own = own + redis.call('PEXPIRE', lease, ARGV[2]) end
   end
   return own
 `
 // Late too: it does nothing but to a lease that is still the owner's.
 const RELEASE = `
   for i, lease in ipairs(KEYS) do
-    if redis.call('HGET', lease, 'token') == ARGV[1] then
+    if redis.pcall('HGET', lease, 'token') == ARGV[1] then
       if redis.call('HGET', lease, 'awaited') then redis.call('PUBLISH', ARGV[2], ARGV[2 + i]) end
       redis.call('DEL', lease)
     end

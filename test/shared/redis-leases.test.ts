@@ -11,7 +11,7 @@ import { useCluster, useRedis } from '../helpers/redis.js'
 const redis = await useRedis(t)
 const cluster = await useCluster(t, { replicas: 0 })
 
-type Client = RedisClient & Pick<Redis, 'set' | 'pttl' | 'exists'>
+type Client = RedisClient & Pick<Redis, 'set' | 'rpush' | 'del' | 'pttl' | 'exists'>
 
 const topologies: Array<{ name: string, open: (t: Test) => Promise<Client>, hear: (t: Test) => Promise<Redis> }> = [
   { name: 'stand-alone', open: (t) => connect(t, redis.url), hear: (t) => connect(t, redis.url) },
@@ -115,6 +115,22 @@ for (const { name, open, hear } of topologies) {
       own(await take('a', ABSENT, basis))
       t.equal((await take('a', ABSENT, basis)).kind, 'held')
       for (const tag of ['tag 0', 'tag 4999', 'tag 9999']) own(await take('a', ABSENT, { ...basis, [tag]: 'new' }))
+    })
+
+    t.test('what stands in the place of a lease, or of what it is for, and is of another type gives way', async (t) => {
+      const { leases, ask, guarded, keyOf, take } = build()
+      await client.rpush(guarded('a'), 'x')
+      await client.rpush(keyOf('b'), 'x')
+      await client.set(keyOf('c'), 'x')
+      const answers = await leases.take(['before', 'a', 'b', 'c', 'behind'].map((key) => ask(key)), [{ tag: 'x', generation: 'x' }])
+      const owned = answers.map(own)
+      t.ok(await client.pttl(keyOf('b')) > 0)
+      for (const key of ['before', 'a', 'b', 'c', 'behind']) t.equal((await take(key)).kind, 'held')
+      await client.del(keyOf('b'))
+      await client.rpush(keyOf('b'), 'x')
+      await leases.renew(owned)
+      await leases.release(owned, () => 'nothing')
+      for (const key of ['before', 'a', 'b', 'c', 'behind']) t.equal((await take(key)).kind, 'own')
     })
 
     t.test('who waits for a lease that is taken over is told of the end of the one in its place', async (t) => {
