@@ -39,6 +39,9 @@ export interface Write {
 /** Gives one command to a client, or to a pipeline of its. */
 type Command = (to: PipelinedCommands) => unknown
 
+/** The command for the key in this place. */
+type Prepared = (place: number) => Command
+
 /** Sends commands to a Redis that may be away: each ends within `timeout`, and none takes effect after it. */
 export class RedisCommands {
   readonly #client: RedisClient
@@ -124,7 +127,7 @@ export class RedisCommands {
     const server = this.#servers.of(keys[0]!)
     const result = await this.#attempt(server, keys[0]!, async () => {
       const deadline = await this.#deadline(server, keys[0]!)
-      return await this.#client.eval(script, keys.length, ...keys, ...args, deadline)
+      return await evalOf(script, { keys, args }, deadline)(this.#client)
     })
     return inTime(result, server) as Result
   }
@@ -135,7 +138,7 @@ export class RedisCommands {
     const firsts = writes.map(({ keys }) => keys[0]!)
     const answers = await this.#byNode(firsts, async (server, key) => {
       const deadline = await this.#deadline(server, key)
-      return (place) => (to) => to.eval(script, writes[place]!.keys.length, ...writes[place]!.keys, ...writes[place]!.args, deadline)
+      return (place) => evalOf(script, writes[place]!, deadline)
     })
     return await Promise.allSettled(answers.map(async (answer, place) => {
       if (answer instanceof Error) throw answer
@@ -143,8 +146,26 @@ export class RedisCommands {
     }))
   }
 
+  /**
+   * As `writeEach`, but without a deadline: for a script that does no harm late. Sent at once, so that a client that is told to end
+   * in the same turn has it before that.
+   */
+  async runEach (script: string, writes: readonly Write[]): Promise<Array<PromiseSettledResult<unknown>>> {
+    if (!this.isCluster) {
+      return await Promise.allSettled(writes.map((write) => {
+        const [key] = write.keys
+        return this.#attempt(this.#servers.of(key!), key!, async () => await evalOf(script, write)(this.#client))
+      }))
+    }
+    const answers = await this.#byNode(writes.map(({ keys }) => keys[0]!), () => (place) => evalOf(script, writes[place]!))
+    return await Promise.allSettled(answers.map(async (answer) => {
+      if (answer instanceof Error) throw answer
+      return answer
+    }))
+  }
+
   async #getByNode (keys: readonly string[]): Promise<readonly ReadValue[]> {
-    const answers = await this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as ReadValue[]
+    const answers = await this.#byNode(keys, () => (place) => (to) => to.getBuffer(keys[place]!)) as ReadValue[]
     answers.forEach((answer, place) => { if (isForeign(answer)) answers[place] = EMPTY })
     return answers
   }
@@ -152,14 +173,17 @@ export class RedisCommands {
   /**
    * A command for each key, those of one node in one piece: to send one costs several times what one more in it does.
    *
-   * @param prepare before those of one of the servers
+   * @param prepare before those of one of the servers, which are sent at once where it makes no promise
    * @returns the answers in the order of the keys: Errors where a server has failed, or has refused the command
    */
-  async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Promise<(place: number) => Command>): Promise<unknown[]> {
+  async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Prepared | Promise<Prepared>): Promise<unknown[]> {
     const answers: unknown[] = new Array(keys.length)
     await Promise.all(this.#servers.groupsOf(keys).map(async ({ server, places }) => {
       const first = keys[places[0]!]!
-      const send = async (): Promise<unknown[]> => await this.#inOnePiece(places.map(await prepare(server, first)))
+      const send = async (): Promise<unknown[]> => {
+        const prepared = prepare(server, first)
+        return await this.#inOnePiece(places.map(prepared instanceof Promise ? await prepared : prepared))
+      }
       const some = await this.#attempt(server, first, send).catch((error: unknown) => places.map(() => asError(error)))
       places.forEach((place, index) => { answers[place] = some[index] })
     }))
@@ -248,6 +272,10 @@ export class RedisCommands {
 /** The names by the servers that answer for them. */
 export function groupsOf (names: readonly string[], keyOf: (name: string) => string, commands: RedisCommands): string[][] {
   return commands.groupsOf(names.map(keyOf)).map(({ places }) => places.map((place) => names[place]!))
+}
+
+function evalOf (script: string, { keys, args }: Write, ...more: number[]): Command {
+  return (to) => to.eval(script, keys.length, ...keys, ...args, ...more)
 }
 
 /** @throws LateError */

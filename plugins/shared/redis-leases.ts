@@ -87,7 +87,8 @@ const RENEW = `${UNLESS_LATE}
   end
   return own
 `
-// Late too: it does nothing but to a lease that is still the owner's.
+// Without a deadline, for which Redis would have to be asked what time it has: it does nothing but to a lease that is still the
+// owner's, and an app that closes has no time left.
 const RELEASE = `
   for i, lease in ipairs(KEYS) do
     if redis.pcall('HGET', lease, 'token') == ARGV[1] then
@@ -137,7 +138,7 @@ export class RedisLeases {
    */
   async take (requests: readonly LeaseRequest[], basis: readonly TagGeneration[]): Promise<LeaseAnswer[]> {
     const token = randomBytes(12).toString('base64url')
-    const answers = await this.#run(TAKE, requests, (some) => ({
+    const answers = await this.#write(TAKE, requests, (some) => ({
       keys: some.flatMap(({ key, guarded }) => [key, guarded]),
       args: [token, this.#options.duration, basis.length, ...basis.flatMap(({ tag, generation }) => [`tag:${tag}`, generation]), ...some.map(({ stamp }) => stamp)]
     }))
@@ -148,23 +149,29 @@ export class RedisLeases {
 
   /** Has them last for the whole duration again; one that has ended meanwhile stays ended. Rejects where some could not be renewed. */
   async renew (leases: readonly Lease[]): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#run(RENEW, some, (few) => ({ keys: few.map(({ key }) => key), args: [token, this.#options.duration] })))
+    await this.#eachToken(leases, (token, some) => this.#write(RENEW, some, (few) => ({ keys: few.map(({ key }) => key), args: [token, this.#options.duration] })))
   }
 
   /** Ends them, and tells those who wait. Rejects where some could not be ended. @param messageFor what to tell of a lease */
   async release (leases: readonly Lease[], messageFor: (lease: Lease) => string): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#run(RELEASE, some, (few) => ({
-      keys: few.map(({ key }) => key), args: [token, this.#options.channel, ...few.map(messageFor)]
-    })))
+    const { commands, channel } = this.#options
+    await this.#eachToken(leases, (token, some) => this.#inParts(some, (few) => ({
+      keys: few.map(({ key }) => key), args: [token, channel, ...few.map(messageFor)]
+    }), (writes) => commands.runEach(RELEASE, writes)))
+  }
+
+  async #write<Item> (script: string, items: readonly Item[], writeOf: (items: readonly Item[]) => Write): Promise<Array<Ran<Item>>> {
+    return await this.#inParts(items, writeOf, (writes) => this.#options.commands.writeEach(script, writes))
   }
 
   /** The keys of a script share a slot in Cluster; elsewhere it is the length of a script that is bounded. */
-  async #run<Item> (script: string, items: readonly Item[], writeOf: (items: readonly Item[]) => Write): Promise<Array<Ran<Item>>> {
-    const { commands } = this.#options
-    const most = commands.isCluster ? 1 : MOST
+  async #inParts<Item> (
+    items: readonly Item[], writeOf: (items: readonly Item[]) => Write, send: (writes: readonly Write[]) => Promise<Array<PromiseSettledResult<unknown>>>
+  ): Promise<Array<Ran<Item>>> {
+    const most = this.#options.commands.isCluster ? 1 : MOST
     const parts: Array<readonly Item[]> = []
     for (let from = 0; from < items.length; from += most) parts.push(items.slice(from, from + most))
-    const results = await commands.writeEach(script, parts.map(writeOf))
+    const results = await send(parts.map(writeOf))
     return parts.map((part, index) => ({ items: part, result: results[index]! }))
   }
 

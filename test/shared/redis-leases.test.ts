@@ -11,7 +11,7 @@ import { useCluster, useRedis } from '../helpers/redis.js'
 const redis = await useRedis(t)
 const cluster = await useCluster(t, { replicas: 0 })
 
-type Client = RedisClient & Pick<Redis, 'set' | 'rpush' | 'del' | 'pttl' | 'exists'>
+type Client = RedisClient & Pick<Redis, 'set' | 'rpush' | 'del' | 'pttl' | 'exists' | 'quit'>
 
 const topologies: Array<{ name: string, open: (t: Test) => Promise<Client>, hear: (t: Test) => Promise<Redis> }> = [
   { name: 'stand-alone', open: (t) => connect(t, redis.url), hear: (t) => connect(t, redis.url) },
@@ -31,10 +31,10 @@ for (const { name, open, hear } of topologies) {
   t.test(name, async (t) => {
     const client = await open(t)
 
-    function build (duration = 60_000) {
+    function build (duration = 60_000, commands = new RedisCommands({ client, timeout: 10_000 })) {
       const prefix = freshPrefix(redis.prefix)
       const channel = `${prefix}:channel`
-      const leases = new RedisLeases({ commands: new RedisCommands({ client, timeout: 10_000 }), duration, channel })
+      const leases = new RedisLeases({ commands, duration, channel })
       const guarded = (key: string): string => `${prefix}:${key}`
       const keyOf = (key: string): string => `${prefix}:lease:{${guarded(key)}}`
       const ask = (key: string, stamp: Buffer = ABSENT) => ({ key: keyOf(key), guarded: guarded(key), stamp })
@@ -89,6 +89,20 @@ for (const { name, open, hear } of topologies) {
       t.ok(await client.pttl(keyOf('a')) <= 1_000)
       await leases.renew([lease])
       t.ok(await client.pttl(keyOf('a')) > 50_000)
+    })
+
+    t.test('those of an app that closes end before its client does, however long ago that asked its server for the time', async (t) => {
+      const closing = await open(t)
+      let now = 0
+      const commands = new RedisCommands({ client: closing, timeout: 10_000, now: () => now })
+      const { leases, ask, keyOf } = build(60_000, commands)
+      const owned = (await leases.take(['a', 'b', 'c', 'd'].map((key) => ask(key)), [])).map(own)
+      now += 60 * 60 * 1_000
+      const released = leases.release(owned, () => 'nothing')
+      commands.close()
+      await closing.quit()
+      await t.resolves(released)
+      for (const key of ['a', 'b', 'c', 'd']) t.equal(await client.exists(keyOf(key)), 0)
     })
 
     t.test('nobody has it when what it is for has been done', async (t) => {
