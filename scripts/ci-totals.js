@@ -53,7 +53,7 @@ function count (tap) {
 function reason (diag) {
   const { at, diff, error, expired } = diag ?? {}
   const place = at ? ` (${at.fileName}:${at.lineNumber})` : ''
-  return [place, diff, error, expired].filter(Boolean).join('\n')
+  return [place, diff, error, expired].filter((part) => part !== undefined).join('\n')
 }
 
 function uncovered () {

@@ -24,6 +24,8 @@ export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
   leases: RedisLeases | undefined
   keys: RedisKeys
   maxWaiters: number
+  /** A clock that nobody sets, milliseconds. */
+  monotonicNow: () => number
   /** Whether a write that Redis could not be told of rejects. */
   strict: boolean
   /** As `Math.random`. */

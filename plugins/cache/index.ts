@@ -59,6 +59,8 @@ export interface CacheOptions extends CacheDefaults {
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
   now?: () => number
+  /** A clock that nobody sets, milliseconds since whenever. Default `performance.now`, or `now` where that is given. */
+  monotonicNow?: () => number
   /** From 0 up to, not including, 1. Default `Math.random`. */
   random?: () => number
 }
@@ -86,6 +88,7 @@ const OPTIONS = {
   strict: boolean(false),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
+  monotonicNow: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
   random: custom('a function that returns a number from 0 up to 1', (value): value is () => number => typeof value === 'function')
 }
 
@@ -95,6 +98,7 @@ const LOG_INTERVAL = 10_000
 const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, strict, now = wallClock, random = Math.random } = options
+  const monotonicNow = options.monotonicNow ?? options.now ?? (() => performance.now())
   const client = options.redis ?? redisOfHost(app)
   if (options.redis === undefined && client === false && app.hasDecorator('redis')) {
     app.log.warn('cache: app.redis is not an ioredis client, and is not used; pass options.redis, or false for memory only')
@@ -142,6 +146,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     strict,
     compressAbove: compressAbove === false ? Infinity : compressAbove,
     now,
+    monotonicNow,
     random,
     onRedisError: (error) => { seldom.say('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
     onUnsupported: (part) => { seldom.say(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }

@@ -18,6 +18,8 @@ type LoadCounts = Pick<CacheStats, 'misses' | 'shared' | 'staleServed' | 'loads'
 export interface LoadsOptions extends Omit<LoaderCallsOptions, 'flights' | 'throttle'> {
   /** Callers that may wait for one key. */
   maxWaiters: number
+  /** A clock that nobody sets, milliseconds. */
+  monotonicNow: () => number
 }
 
 /** Milliseconds for which a load is joined by those who may not have heard of a delete since it began. */
@@ -42,7 +44,7 @@ export class Loads implements FlightRules {
   constructor (options: LoadsOptions) {
     this.#options = options
     this.#tiers = options.tiers
-    this.#throttle = new Throttle(options.now)
+    this.#throttle = new Throttle(options.monotonicNow)
     this.#calls = new LoaderCalls({ ...options, flights: this.#flights, throttle: this.#throttle })
     this.#loading = new Loading({ tiers: options.tiers, turns: options.turns, calls: this.#calls, find: (flights, departure) => this.#find(flights, departure) })
   }

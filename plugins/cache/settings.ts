@@ -130,8 +130,11 @@ function overlay (given: { readonly [Key in keyof Settings]?: Settings[Key] | un
 
 /** Distinct, and the caller's own array no more. */
 function checkedTags (tags: readonly string[] | undefined): readonly string[] | undefined {
-  tags?.forEach(checkTag)
-  return tags === undefined ? undefined : [...new Set(tags)]
+  if (tags === undefined) return undefined
+  const distinct = new Set(tags)
+  // Not tags.forEach, which passes over the holes of an array.
+  for (const tag of distinct) checkTag(tag)
+  return [...distinct]
 }
 
 /** Of what does not exist: kept as long as that may be believed, and not stale. */

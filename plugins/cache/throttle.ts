@@ -11,7 +11,7 @@ export class Throttle {
   readonly #until = new LRUCache<string, number>(atMost(MOST))
   readonly #now: () => number
 
-  /** @param now a clock, milliseconds */
+  /** @param now a clock that nobody sets, milliseconds: one set back would have the source left alone for so much longer */
   constructor (now: () => number) {
     this.#now = now
   }

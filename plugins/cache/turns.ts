@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache'
 import { atMost } from '../shared/lru-bound.js'
-import { isReply } from '../shared/redis-commands.js'
 import type { Lease, LeaseRequest, RedisLeases } from '../shared/redis-leases.js'
 import type { RedisKeys } from '../shared/redis-tier.js'
 import type { TagGeneration } from '../shared/tier.js'
@@ -124,8 +123,8 @@ export class Turns {
         case 'unanswered':
           turns[place] = UNANSWERED
           errors.add(answer.error)
-          // Given all the same, it would have others wait for nobody.
-          if (!isReply(answer.error)) lost.push({ key, lease: answer.lease, ending: 'dropped' })
+          // Given all the same, be it before Redis refused the rest of the script, it would have others wait for nobody.
+          lost.push({ key, lease: answer.lease, ending: 'dropped' })
       }
     })
     for (const error of errors) onRedisError(error)

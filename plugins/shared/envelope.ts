@@ -102,6 +102,14 @@ export function stampOf (envelope: Buffer | null): Buffer {
 /** The stamp of a key that is not there. */
 export const ABSENT = Buffer.alloc(0)
 
+/** For a script: the stamp of what stands under a key. What is of another type than values are gives way, as if nothing stood there. */
+export const STAMP_AT = `
+  local function stampAt (key)
+    local stamp = redis.pcall('GETRANGE', key, 0, ${STAMP_BYTES - 1})
+    return type(stamp) == 'string' and stamp or ''
+  end
+`
+
 function seal (kind: number, { value, freshUntil, keptUntil, loadTime, tags }: Held<Uint8Array>, now: number): Buffer {
   const sealedTags = sealTags(tags)
   const end = HEADER_BYTES + sealedTags.length + value.length

@@ -39,6 +39,9 @@ export interface Write {
 /** Gives one command to a client, or to a pipeline of its. */
 type Command = (to: PipelinedCommands) => unknown
 
+/** The command for the key in this place. */
+type Prepared = (place: number) => Command
+
 /** Sends commands to a Redis that may be away: each ends within `timeout`, and none takes effect after it. */
 export class RedisCommands {
   readonly #client: RedisClient
@@ -103,12 +106,15 @@ export class RedisCommands {
     return this.#closed || !isReady(this.#client) || this.#servers.of(key).breaker.failing
   }
 
-  /** @returns the values in the order of the keys. Rejects where Redis does not answer; of a Cluster never, whose nodes have their Errors there. */
+  /**
+   * @returns the values in the order of the keys: none for what is of another type than values are, or an empty one, where it was
+   *   read alone. Rejects where Redis does not answer; of a Cluster never, whose nodes have their Errors there
+   */
   get (keys: readonly string[]): Promise<readonly ReadValue[]> {
     const [first] = keys
-    if (this.isCluster) return this.#byNode(keys, async () => (place) => (to) => to.getBuffer(keys[place]!)) as Promise<ReadValue[]>
+    if (this.isCluster) return this.#getByNode(keys)
     // The answer to GET is no array, and so costs the client less to read.
-    return this.#attempt(this.#servers.of(first!), first!, keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!)])
+    return this.#attempt(this.#servers.of(first!), first!, keys.length > 1 ? () => this.#client.mgetBuffer(...keys) : async () => [await this.#client.getBuffer(first!).catch(emptyIfForeign)])
   }
 
   /**
@@ -121,7 +127,7 @@ export class RedisCommands {
     const server = this.#servers.of(keys[0]!)
     const result = await this.#attempt(server, keys[0]!, async () => {
       const deadline = await this.#deadline(server, keys[0]!)
-      return await this.#client.eval(script, keys.length, ...keys, ...args, deadline)
+      return await evalOf(script, { keys, args }, deadline)(this.#client)
     })
     return inTime(result, server) as Result
   }
@@ -141,7 +147,7 @@ export class RedisCommands {
     const firsts = writes.map(({ keys }) => keys[0]!)
     const answers = await this.#byNode(firsts, async (server, key) => {
       const deadline = await this.#deadline(server, key)
-      return (place) => (to) => to.eval(script, writes[place]!.keys.length, ...writes[place]!.keys, ...writes[place]!.args, deadline)
+      return (place) => evalOf(script, writes[place]!, deadline)
     })
     return await Promise.allSettled(answers.map(async (answer, place) => {
       if (answer instanceof Error) throw answer
@@ -150,16 +156,43 @@ export class RedisCommands {
   }
 
   /**
+   * As `writeEach`, but without a deadline: for a script that does no harm late. Sent at once, so that a client that is told to end
+   * in the same turn has it before that.
+   */
+  async runEach (script: string, writes: readonly Write[]): Promise<Array<PromiseSettledResult<unknown>>> {
+    if (!this.isCluster) {
+      return await Promise.allSettled(writes.map((write) => {
+        const [key] = write.keys
+        return this.#attempt(this.#servers.of(key!), key!, async () => await evalOf(script, write)(this.#client))
+      }))
+    }
+    const answers = await this.#byNode(writes.map(({ keys }) => keys[0]!), () => (place) => evalOf(script, writes[place]!))
+    return await Promise.allSettled(answers.map(async (answer) => {
+      if (answer instanceof Error) throw answer
+      return answer
+    }))
+  }
+
+  async #getByNode (keys: readonly string[]): Promise<readonly ReadValue[]> {
+    const answers = await this.#byNode(keys, () => (place) => (to) => to.getBuffer(keys[place]!)) as ReadValue[]
+    answers.forEach((answer, place) => { if (isForeign(answer)) answers[place] = EMPTY })
+    return answers
+  }
+
+  /**
    * A command for each key, those of one node in one piece: to send one costs several times what one more in it does.
    *
-   * @param prepare before those of one of the servers
+   * @param prepare before those of one of the servers, which are sent at once where it makes no promise
    * @returns the answers in the order of the keys: Errors where a server has failed, or has refused the command
    */
-  async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Promise<(place: number) => Command>): Promise<unknown[]> {
+  async #byNode (keys: readonly string[], prepare: (server: Server, key: string) => Prepared | Promise<Prepared>): Promise<unknown[]> {
     const answers: unknown[] = new Array(keys.length)
     await Promise.all(this.#servers.groupsOf(keys).map(async ({ server, places }) => {
       const first = keys[places[0]!]!
-      const send = async (): Promise<unknown[]> => await this.#inOnePiece(places.map(await prepare(server, first)))
+      const send = async (): Promise<unknown[]> => {
+        const prepared = prepare(server, first)
+        return await this.#inOnePiece(places.map(prepared instanceof Promise ? await prepared : prepared))
+      }
       const some = await this.#attempt(server, first, send).catch((error: unknown) => places.map(() => asError(error)))
       places.forEach((place, index) => { answers[place] = some[index] })
     }))
@@ -250,6 +283,10 @@ export function groupsOf (names: readonly string[], keyOf: (name: string) => str
   return commands.groupsOf(names.map(keyOf)).map(({ places }) => places.map((place) => names[place]!))
 }
 
+function evalOf (script: string, { keys, args }: Write, ...more: number[]): Command {
+  return (to) => to.eval(script, keys.length, ...keys, ...args, ...more)
+}
+
 /** @throws LateError */
 function inTime (result: unknown, { clock }: Server): unknown {
   // Clients can be told to give numbers as strings.
@@ -262,6 +299,18 @@ function inTime (result: unknown, { clock }: Server): unknown {
 export function isReply (error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name === 'ReplyError'
 }
+
+/** To GET: the key is of another type. */
+function isForeign (answer: unknown): boolean {
+  return answer instanceof Error && isReply(answer) && answer.message.startsWith('WRONGTYPE ')
+}
+
+function emptyIfForeign (error: unknown): Buffer {
+  if (isForeign(error)) return EMPTY
+  throw error
+}
+
+const EMPTY = Buffer.alloc(0)
 
 /** The slot is moving, or has moved, to another node, and the command was not run. */
 function isRedirection ({ message }: Error): boolean {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { STAMP_BYTES } from './envelope.js'
+import { STAMP_AT } from './envelope.js'
 import { UNLESS_LATE, type RedisCommands, type Write } from './redis-commands.js'
 import type { TagGeneration } from './tier.js'
 
@@ -40,24 +40,37 @@ export type LeaseAnswer =
 const CHANGED = -2
 const OWN = 0
 
-// A client that has lost the connection sends a script again: the token tells that the lease is its own already.
-const TAKE = `${UNLESS_LATE}
+/** Arguments of one command: Lua's stack does not take those of some thousand tags at once. An even number, of names and values. */
+const FIELDS = 1_000
+
+// A client that has lost the connection sends a script again: the token tells that the lease is its own already. Who waits for a
+// lease that is taken over waits from then on for the one in its place. What stands there and is no lease gives way: one key of
+// somebody else's must not take the others of a batch with it.
+const TAKE = `${UNLESS_LATE}${STAMP_AT}
   local answers, tags = {}, tonumber(ARGV[3])
+  local last = 3 + 2 * tags
   for i = 1, #KEYS / 2 do
     local lease, guarded = KEYS[2 * i - 1], KEYS[2 * i]
-    local holder = redis.call('HGET', lease, 'token')
+    local holder = redis.pcall('HGET', lease, 'token')
+    if type(holder) == 'table' then
+      redis.call('DEL', lease)
+      holder = false
+    end
     local outdated = false
-    for tag = 4, 2 + 2 * tags, 2 do
+    for tag = 4, last, 2 do
       local generation = redis.call('HGET', lease, ARGV[tag])
       if generation and generation ~= ARGV[tag + 1] then outdated = true end
     end
-    if redis.call('GETRANGE', guarded, 0, ${STAMP_BYTES - 1}) ~= ARGV[3 + 2 * tags + i] then
+    if stampAt(guarded) ~= ARGV[last + i] then
       answers[i] = ${CHANGED}
     elseif holder == ARGV[1] then
       answers[i] = ${OWN}
     elseif not holder or outdated then
+      local awaited = outdated and redis.call('HGET', lease, 'awaited')
       redis.call('DEL', lease)
-      redis.call('HSET', lease, 'token', ARGV[1], unpack(ARGV, 4, 3 + 2 * tags))
+      redis.call('HSET', lease, 'token', ARGV[1])
+      for from = 4, last, ${FIELDS} do redis.call('HSET', lease, unpack(ARGV, from, math.min(from + ${FIELDS - 1}, last))) end
+      if awaited then redis.call('HSET', lease, 'awaited', 1) end
       redis.call('PEXPIRE', lease, ARGV[2])
       answers[i] = ${OWN}
     else
@@ -70,14 +83,15 @@ const TAKE = `${UNLESS_LATE}
 const RENEW = `${UNLESS_LATE}
   local own = 0
   for _, lease in ipairs(KEYS) do
-    if redis.call('HGET', lease, 'token') == ARGV[1] then own = own + redis.call('PEXPIRE', lease, ARGV[2]) end
+    if redis.pcall('HGET', lease, 'token') == ARGV[1] then own = own + redis.call('PEXPIRE', lease, ARGV[2]) end
   end
   return own
 `
-// Late too: it does nothing but to a lease that is still the owner's.
+// Without a deadline, for which Redis would have to be asked what time it has: it does nothing but to a lease that is still the
+// owner's, and an app that closes has no time left.
 const RELEASE = `
   for i, lease in ipairs(KEYS) do
-    if redis.call('HGET', lease, 'token') == ARGV[1] then
+    if redis.pcall('HGET', lease, 'token') == ARGV[1] then
       if redis.call('HGET', lease, 'awaited') then redis.call('PUBLISH', ARGV[2], ARGV[2 + i]) end
       redis.call('DEL', lease)
     end
@@ -124,7 +138,7 @@ export class RedisLeases {
    */
   async take (requests: readonly LeaseRequest[], basis: readonly TagGeneration[]): Promise<LeaseAnswer[]> {
     const token = randomBytes(12).toString('base64url')
-    const answers = await this.#run(TAKE, requests, (some) => ({
+    const answers = await this.#write(TAKE, requests, (some) => ({
       keys: some.flatMap(({ key, guarded }) => [key, guarded]),
       args: [token, this.#options.duration, basis.length, ...basis.flatMap(({ tag, generation }) => [`tag:${tag}`, generation]), ...some.map(({ stamp }) => stamp)]
     }))
@@ -135,23 +149,29 @@ export class RedisLeases {
 
   /** Has them last for the whole duration again; one that has ended meanwhile stays ended. Rejects where some could not be renewed. */
   async renew (leases: readonly Lease[]): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#run(RENEW, some, (few) => ({ keys: few.map(({ key }) => key), args: [token, this.#options.duration] })))
+    await this.#eachToken(leases, (token, some) => this.#write(RENEW, some, (few) => ({ keys: few.map(({ key }) => key), args: [token, this.#options.duration] })))
   }
 
   /** Ends them, and tells those who wait. Rejects where some could not be ended. @param messageFor what to tell of a lease */
   async release (leases: readonly Lease[], messageFor: (lease: Lease) => string): Promise<void> {
-    await this.#eachToken(leases, (token, some) => this.#run(RELEASE, some, (few) => ({
-      keys: few.map(({ key }) => key), args: [token, this.#options.channel, ...few.map(messageFor)]
-    })))
+    const { commands, channel } = this.#options
+    await this.#eachToken(leases, (token, some) => this.#inParts(some, (few) => ({
+      keys: few.map(({ key }) => key), args: [token, channel, ...few.map(messageFor)]
+    }), (writes) => commands.runEach(RELEASE, writes)))
+  }
+
+  async #write<Item> (script: string, items: readonly Item[], writeOf: (items: readonly Item[]) => Write): Promise<Array<Ran<Item>>> {
+    return await this.#inParts(items, writeOf, (writes) => this.#options.commands.writeEach(script, writes))
   }
 
   /** The keys of a script share a slot in Cluster; elsewhere it is the length of a script that is bounded. */
-  async #run<Item> (script: string, items: readonly Item[], writeOf: (items: readonly Item[]) => Write): Promise<Array<Ran<Item>>> {
-    const { commands } = this.#options
-    const most = commands.isCluster ? 1 : MOST
+  async #inParts<Item> (
+    items: readonly Item[], writeOf: (items: readonly Item[]) => Write, send: (writes: readonly Write[]) => Promise<Array<PromiseSettledResult<unknown>>>
+  ): Promise<Array<Ran<Item>>> {
+    const most = this.#options.commands.isCluster ? 1 : MOST
     const parts: Array<readonly Item[]> = []
     for (let from = 0; from < items.length; from += most) parts.push(items.slice(from, from + most))
-    const results = await commands.writeEach(script, parts.map(writeOf))
+    const results = await send(parts.map(writeOf))
     return parts.map((part, index) => ({ items: part, result: results[index]! }))
   }
 

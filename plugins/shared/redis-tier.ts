@@ -1,5 +1,5 @@
 import { BatchedReads } from './batched-reads.js'
-import { open, sealTombstone, sealValue, STAMP_BYTES, stampOf, type Opened } from './envelope.js'
+import { open, sealTombstone, sealValue, STAMP_AT, stampOf, type Opened } from './envelope.js'
 import { announcing, type Notice } from './notice.js'
 import { groupsOf, UNLESS_LATE, type RedisCommands } from './redis-commands.js'
 import { RedisTags, type ReadGeneration } from './redis-tags.js'
@@ -31,14 +31,14 @@ export interface RedisTierOptions {
 }
 
 // The token is a fence: a process that was paused until its lease had ended, and another's begun, keeps nothing.
-const WRITE_IF_UNCHANGED = `${UNLESS_LATE}
+const WRITE_IF_UNCHANGED = `${UNLESS_LATE}${STAMP_AT}
   local written, channel = {}, ARGV[#ARGV - 1]
   for i = 1, #KEYS / 2 do
     local key, lease, at = KEYS[2 * i - 1], KEYS[2 * i], 5 * i - 4
     local holder = redis.pcall('HGET', lease, 'token')
     local isOwn = holder == ARGV[at + 3]
     written[i] = 0
-    if redis.call('GETRANGE', key, 0, ${STAMP_BYTES - 1}) == ARGV[at] and (isOwn or type(holder) ~= 'string') then
+    if stampAt(key) == ARGV[at] and (isOwn or type(holder) ~= 'string') then
       redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[at + 2])
       written[i] = 1
     end
@@ -61,9 +61,9 @@ const WRITE_AND_TELL = `${UNLESS_LATE}
   return 1
 `
 // What stands there now may be newer, or older: nobody is to have either.
-const REPLACE_AND_TELL = `${UNLESS_LATE}
+const REPLACE_AND_TELL = `${UNLESS_LATE}${STAMP_AT}
   redis.call('DEL', KEYS[2])
-  local unchanged = redis.call('GETRANGE', KEYS[1], 0, ${STAMP_BYTES - 1}) == ARGV[6]
+  local unchanged = stampAt(KEYS[1]) == ARGV[6]
   redis.call('SET', KEYS[1], unchanged and ARGV[1] or ARGV[5], 'PX', ARGV[2])
   redis.call('PUBLISH', ARGV[3], ARGV[4])
   return unchanged and 1 or 0

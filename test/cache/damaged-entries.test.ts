@@ -1,13 +1,13 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { randomBytes, randomInt } from 'node:crypto'
 import { serialize } from 'node:v8'
-import type { Redis } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import { STRUCTURED_BODY } from '../../plugins/shared/body.js'
 import { entryOf } from '../../plugins/shared/entry.js'
 import { ABSENT, sealTombstone, sealValue } from '../../plugins/shared/envelope.js'
 import type { TagGeneration } from '../../plugins/shared/tier.js'
-import { useRedis } from '../helpers/redis.js'
-import { buildApp, connect, freshPrefix } from './build-app.js'
+import { useCluster, useRedis } from '../helpers/redis.js'
+import { buildApp, connect, freshPrefix, ready } from './build-app.js'
 import { damaged } from '../shared/damage.js'
 
 const redis = await useRedis(t)
@@ -77,6 +77,29 @@ for (const [title, put] of foreign) {
     await put(client, at('b'))
     t.strictSame(await cache.delete('b'), { shared: true })
     t.equal(await cache.has('b'), false)
+    t.equal(cache.stats().redisErrors, 0)
+  })
+}
+
+for (const [topology, open] of [
+  ['stand-alone', (t: Test) => connect(t, redis.url)],
+  ['in Cluster', async (t: Test) => await ready(t, new Cluster((await useCluster(t, { replicas: 0 })).startupNodes))]
+] as const) {
+  t.test(`keys of other types in a batch are misses like the others of it: all are kept, and no other process waits, ${topology}`, async (t) => {
+    const client: Cluster | Redis = await open(t)
+    const prefix = freshPrefix(redis.prefix)
+    const [a, b] = [await buildApp(t, { redis: client, prefix, memory: false, lease: '1m' }), await buildApp(t, { redis: client, prefix, memory: false, lease: '1m' })]
+    const ids = Array.from({ length: 30 }, (_, id) => `${id}`)
+    for (const id of ['3', '7', '29']) await client.rpush(`${prefix}:cache:${id}`, 'x')
+    await client.rpush(`${prefix}:cache-lease:{${prefix}:cache:5}`, 'x')
+    await client.rpush(`${prefix}:cache-tag:tag`, 'x')
+    await client.rpush(`${prefix}:cache-tag:%00everything`, 'x')
+    const options = { key: (id: string) => id, tags: ['tag'] }
+    t.strictSame(await a.cache.getMany(ids, { ...options, load: (missing) => missing.map((id) => `of a: ${id}`) }), ids.map((id) => `of a: ${id}`))
+    t.strictSame(await b.cache.getMany(ids, { ...options, load: () => t.fail('they are kept') as never }), ids.map((id) => `of a: ${id}`))
+    t.equal(a.cache.stats().redisErrors, 0)
+    if (topology === 'in Cluster') t.equal(a.cache.stats().unreadable, 3, 'where each is read for itself, they are counted')
+    for (const id of ids) t.equal(await client.exists(`${prefix}:cache-lease:{${prefix}:cache:${id}}`), 0)
   })
 }
 

@@ -39,6 +39,7 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['writes to be shared without Redis', { strict: true, redis: false }, 'cache: options.strict: needs Redis, through which writes are shared'],
   ['an empty decorator name', { decorateAs: '' }, 'cache: options.decorateAs: expected a non-empty string, got ""'],
   ['a clock that is a number', { now: 5 }, 'cache: options.now: expected a function that returns milliseconds, got 5'],
+  ['a monotonic clock that is a number', { monotonicNow: 5 }, 'cache: options.monotonicNow: expected a function that returns milliseconds, got 5'],
   ['a ttl longer than Redis can count', { ttl: 1e30 }, /^cache: options\.ttl: expected/],
   ['a command timeout longer than a timer can count', { commandTimeout: '60d' }, /^cache: options\.commandTimeout: expected/]
 ]

@@ -88,6 +88,18 @@ t.test('a call accepts tags and a signal, and refuses what is none', async (t) =
   }
 })
 
+t.test('a hole among the tags is refused, as a tag that is undefined is', async (t) => {
+  const { cache } = await buildApp(t, { redis: false })
+  // eslint-disable-next-line no-sparse-arrays
+  const options = { tags: ['a', , 'b'] as string[] }
+  const error = { code: 'FST_HEADROOM_CACHE_TAG', message: /got undefined/ }
+  await t.rejects(cache.getOrSet('a', () => 1, options), error)
+  await t.rejects(cache.getMany([1], { key: String, load: () => [1], ...options }), error)
+  await t.rejects(cache.set('a', 1, options), error)
+  t.throws(() => cache.resource('things', { key: String, load: () => 1, ...options }), error)
+  t.equal(cache.stats().loads, 0)
+})
+
 t.test('tags and a signal are no defaults of the plugin', async (t) => {
   for (const key of ['tags', 'signal']) {
     const app = fastify()

@@ -93,6 +93,21 @@ for (const store of stores(redis)) {
       await t.rejects(cache.getOrSet('a', failing, { stale: '4s' }), away)
     })
 
+    t.test('for how long the source is left alone is not changed by a wall clock that is set', async (t) => {
+      let elapsed = 0
+      const { cache, clock } = await store.build(t, { monotonicNow: () => elapsed })
+      const options = { ttl: '2h', staleOnError: '24h' }
+      const hours = 60 * 60 * 1_000
+      await cache.getOrSet('a', () => 'old', options)
+      clock.milliseconds += 4 * hours
+      t.equal(await cache.getOrSet('a', () => { throw away }, options), 'old')
+      clock.milliseconds += hours
+      t.equal(await cache.getOrSet('a', () => 'new', options), 'old')
+      clock.milliseconds -= 2 * hours
+      elapsed += 5_000
+      t.equal(await cache.getOrSet('a', () => 'new', options), 'new')
+    })
+
     t.test('an error is shared by who waits, and kept for nobody', async (t) => {
       const { cache } = await store.build(t)
       const held = gate<string>()

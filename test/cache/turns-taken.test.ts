@@ -84,6 +84,23 @@ t.test('a lease that Redis gave, but too late for us to know, holds up nobody', 
   t.ok(performance.now() - at < 1_000, `b waited for ${performance.now() - at} ms though nobody loads`)
 })
 
+t.test('a lease that Redis gave before it refused the rest of a batch holds up nobody', async (t) => {
+  const prefix = freshPrefix(redis.prefix)
+  const client = await connect(t, redis.url)
+  const refusing = altered(client, {
+    eval: async (...args) => {
+      const answer = await client.eval(...args)
+      if (String(args[0]).includes("'awaited', 1")) throw Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' })
+      return answer
+    }
+  })
+  const a = await buildApp(t, { redis: refusing, prefix, lease: '1m' })
+  const b = await buildApp(t, { redis: await connect(t, redis.url), prefix, lease: '1m' })
+  await Promise.all([trustsMemory(a), trustsMemory(b)])
+  t.equal(await a.cache.getOrSet('a', () => 'by a'), 'by a')
+  t.equal(await b.cache.getOrSet('a', () => 'by b', { hardTimeout: '5s' }), 'by b')
+})
+
 t.test('a request for a lease that ioredis sends again, since the connection broke before its answer, is answered as once', async (t) => {
   const server = await ownRedis(t)
   const proxy = await startProxy(t, server.url)

@@ -14,8 +14,8 @@ const entries = Object.keys(manifest.exports)
   .filter((path) => path !== './package.json')
   .map((path) => path.replace('.', manifest.name))
 
-// A user's process has none of the loaders and settings that tap gives its children.
-const { NODE_OPTIONS: _, ...env } = process.env
+// A user's process has none of the loaders and settings that tap gives its children, and nobody counts what it runs.
+const env = { ...process.env, NODE_OPTIONS: undefined, NODE_V8_COVERAGE: undefined }
 
 async function run (command: string, args: string[], cwd: string): Promise<string> {
   const { stdout } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 2 ** 26 })

@@ -46,6 +46,14 @@ t.test('keys of one node are asked for in one piece', async (t) => {
   t.equal(pipelines, 6)
 })
 
+t.test('what is of another type than values are is read as an empty one, alone and among others', async (t) => {
+  const [client, keys] = [await connect(t), keysOf('foreign')]
+  const commands = new RedisCommands({ client, timeout: 10_000 })
+  await Promise.all(keys.map(async (key, n) => n % 2 === 0 ? await client.rpush(key, 'x') : await client.set(key, key)))
+  t.strictSame(await commands.get(keys), keys.map((key, n) => Buffer.from(n % 2 === 0 ? '' : key)))
+  t.strictSame(await commands.get([keys[0]!]), [Buffer.alloc(0)])
+})
+
 t.test('a slot that has moved is followed: every key is read, and every script runs once', async (t) => {
   const [client, keys] = [await connect(t), keysOf('moved')]
   const commands = new RedisCommands({ client, timeout: 10_000 })

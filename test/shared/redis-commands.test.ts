@@ -79,10 +79,19 @@ t.test('an app that closes does not say that Redis is away', async (t) => {
 })
 
 t.test('an error that Redis answers with is about one command, and does not open the breaker', async (t) => {
-  const wrongType = Object.assign(new Error('WRONGTYPE'), { name: 'ReplyError' })
-  const commands = new RedisCommands({ client: fakeClient({ getBuffer: async () => { throw wrongType } }), timeout: 5 })
-  for (let attempt = 0; attempt < 5; attempt++) await t.rejects(commands.get(['a']), wrongType)
+  const forbidden = Object.assign(new Error('NOPERM this user has no permissions to access one of the keys'), { name: 'ReplyError' })
+  const commands = new RedisCommands({ client: fakeClient({ getBuffer: async () => { throw forbidden } }), timeout: 5 })
+  for (let attempt = 0; attempt < 5; attempt++) await t.rejects(commands.get(['a']), forbidden)
   t.equal(commands.available, true)
+})
+
+t.test('what is of another type than values are is read as an empty one', async (t) => {
+  const { url, prefix } = await useRedis(t)
+  const client = await connect(t, url)
+  await client.rpush(`${prefix}list`, 'x')
+  const commands = new RedisCommands({ client, timeout: 10_000 })
+  t.strictSame(await commands.get([`${prefix}list`]), [Buffer.alloc(0)])
+  t.strictSame(await commands.get([`${prefix}list`, `${prefix}absent`]), [null, null], 'but MGET has none for it')
 })
 
 t.test('a script that comes to Redis after its deadline does nothing', async (t) => {

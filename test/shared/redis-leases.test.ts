@@ -11,7 +11,7 @@ import { useCluster, useRedis } from '../helpers/redis.js'
 const redis = await useRedis(t)
 const cluster = await useCluster(t, { replicas: 0 })
 
-type Client = RedisClient & Pick<Redis, 'set' | 'pttl' | 'exists'>
+type Client = RedisClient & Pick<Redis, 'set' | 'rpush' | 'del' | 'pttl' | 'exists' | 'quit'>
 
 const topologies: Array<{ name: string, open: (t: Test) => Promise<Client>, hear: (t: Test) => Promise<Redis> }> = [
   { name: 'stand-alone', open: (t) => connect(t, redis.url), hear: (t) => connect(t, redis.url) },
@@ -31,10 +31,10 @@ for (const { name, open, hear } of topologies) {
   t.test(name, async (t) => {
     const client = await open(t)
 
-    function build (duration = 60_000) {
+    function build (duration = 60_000, commands = new RedisCommands({ client, timeout: 10_000 })) {
       const prefix = freshPrefix(redis.prefix)
       const channel = `${prefix}:channel`
-      const leases = new RedisLeases({ commands: new RedisCommands({ client, timeout: 10_000 }), duration, channel })
+      const leases = new RedisLeases({ commands, duration, channel })
       const guarded = (key: string): string => `${prefix}:${key}`
       const keyOf = (key: string): string => `${prefix}:lease:{${guarded(key)}}`
       const ask = (key: string, stamp: Buffer = ABSENT) => ({ key: keyOf(key), guarded: guarded(key), stamp })
@@ -91,6 +91,20 @@ for (const { name, open, hear } of topologies) {
       t.ok(await client.pttl(keyOf('a')) > 50_000)
     })
 
+    t.test('those of an app that closes end before its client does, however long ago that asked its server for the time', async (t) => {
+      const closing = await open(t)
+      let now = 0
+      const commands = new RedisCommands({ client: closing, timeout: 10_000, now: () => now })
+      const { leases, ask, keyOf } = build(60_000, commands)
+      const owned = (await leases.take(['a', 'b', 'c', 'd'].map((key) => ask(key)), [])).map(own)
+      now += 60 * 60 * 1_000
+      const released = leases.release(owned, () => 'nothing')
+      commands.close()
+      await closing.quit()
+      await t.resolves(released)
+      for (const key of ['a', 'b', 'c', 'd']) t.equal(await client.exists(keyOf(key)), 0)
+    })
+
     t.test('nobody has it when what it is for has been done', async (t) => {
       const { take, guarded } = build()
       const tombstone = sealTombstone()
@@ -107,6 +121,44 @@ for (const { name, open, hear } of topologies) {
       await leases.release([older], () => 'nothing')
       for (const basis of [{ x: 'new' }, { y: 'any' }]) t.equal((await take('a', ABSENT, basis)).kind, 'held')
       own(await take('a', ABSENT, { z: 'newer' }))
+    })
+
+    t.test('work on any number of tags can have a lease, and loses it to who works on another generation of any of them', async (t) => {
+      const { take } = build()
+      const basis = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`tag ${n}`, 'old']))
+      own(await take('a', ABSENT, basis))
+      t.equal((await take('a', ABSENT, basis)).kind, 'held')
+      for (const tag of ['tag 0', 'tag 4999', 'tag 9999']) own(await take('a', ABSENT, { ...basis, [tag]: 'new' }))
+    })
+
+    t.test('what stands in the place of a lease, or of what it is for, and is of another type gives way', async (t) => {
+      const { leases, ask, guarded, keyOf, take } = build()
+      await client.rpush(guarded('a'), 'x')
+      await client.rpush(keyOf('b'), 'x')
+      await client.set(keyOf('c'), 'x')
+      const answers = await leases.take(['before', 'a', 'b', 'c', 'behind'].map((key) => ask(key)), [{ tag: 'x', generation: 'x' }])
+      const owned = answers.map(own)
+      t.ok(await client.pttl(keyOf('b')) > 0)
+      for (const key of ['before', 'a', 'b', 'c', 'behind']) t.equal((await take(key)).kind, 'held')
+      await client.del(keyOf('b'))
+      await client.rpush(keyOf('b'), 'x')
+      await leases.renew(owned)
+      await leases.release(owned, () => 'nothing')
+      for (const key of ['before', 'a', 'b', 'c', 'behind']) t.equal((await take(key)).kind, 'own')
+    })
+
+    t.test('who waits for a lease that is taken over is told of the end of the one in its place', async (t) => {
+      const { leases, take, channel } = build()
+      const subscriber = await hear(t)
+      const heard: string[] = []
+      subscriber.on('message', (_channel: string, message: string) => { heard.push(message) })
+      await subscriber.subscribe(channel)
+      own(await take('a', ABSENT, { x: 'old' }))
+      t.equal((await take('a', ABSENT, { y: 'y' })).kind, 'held')
+      const later = own(await take('a', ABSENT, { x: 'new' }))
+      await leases.release([later], () => 'the end')
+      await eventually(() => heard.length > 0)
+      t.strictSame(heard, ['the end'])
     })
 
     t.test('a lease of a fraction of a millisecond more is one that ends', async (t) => {

@@ -87,6 +87,21 @@ t.test('a replacement is written only on the state that was read, and else nobod
   t.equal((await state(tier, 'a')).opened.kind, 'tombstone')
 })
 
+t.test('what is of another type than values are is written over, as if nothing stood there, and disturbs no other write', async (t) => {
+  const { tier, client, keyOf } = await build(t)
+  const put = async (key: string) => await client.rpush(keyOf(key), 'x')
+  await put('b')
+  const { states } = await tier.read(['a', 'b', 'c'])
+  const results = await tier.writeIfUnchanged(['a', 'b', 'c'].map((key, index) => ({ key, stamp: states[index]!.stamp!, held: held(key) })))
+  t.strictSame(results, ['a', 'b', 'c'].map(() => ({ status: 'fulfilled', value: true })))
+  for (const key of ['a', 'b', 'c']) t.equal(Buffer.from((await tier.get(key))!.value).toString(), key)
+  await put('d')
+  t.equal(await tier.replace('d', await stampAt(tier, 'd'), held('d')), true)
+  await put('e')
+  t.equal(await tier.replace('e', await stampAt(tier, 'a'), held('e')), false)
+  t.equal((await state(tier, 'e')).opened.kind, 'tombstone')
+})
+
 t.test('whatever is written outlives the longest load, so that no stamp comes true again', async (t) => {
   const { tier, client, keyOf } = await build(t, { memoryOfDeletes: 60_000 })
   const remaining = async (key: string) => await client.pttl(keyOf(key))
