@@ -16,12 +16,13 @@ interface Ran {
 }
 
 /** A project of these tests, as they would be built, and the script in it. */
-function start (t: Test, tests: Record<string, string>, args: string[], sources: Record<string, string> = {}) {
+function start (t: Test, tests: Record<string, string>, args: string[], sources: Record<string, string> = {}, dist: Record<string, string> = {}) {
   const script = (name: string): string => readFileSync(join(project, 'scripts', name), 'utf8')
   const folder = t.testdir({
     'package.json': '{ "type": "module" }',
     '.taprc': 'jobs: 2\ntimeout: 60\n',
     scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js') },
+    dist,
     build: { suite: { test: tests, plugins: sources, 'example-app': {}, services: {} } }
   })
   const child = spawn(process.execPath, ['scripts/run-suite.js', ...args], {
@@ -95,16 +96,18 @@ t.test('Ctrl-C ends the tests that run', async (t) => {
 })
 
 t.test('coverage is of the sources that the tests reach, and of those that they do not', async (t) => {
-  const reaches = `import '../plugins/half.js'; ${passes}`
+  const reaches = `import '../plugins/half.js'; import '../../../dist/elsewhere.js'; ${passes}`
   const sources = {
     'half.js': 'export function called () {\n  return 1\n}\nexport function never () {\n  return 2\n}\ncalled()\n',
     'unreached.js': 'export const a = 1\n',
+    'elsewhere.js': 'export const b = 1\n',
     'types.js': 'export {};\n//# sourceMappingURL=types.js.map'
   }
-  const { folder } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources)
+  const { folder } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources, { 'elsewhere.js': sources['elsewhere.js'] })
   const summary = JSON.parse(readFileSync(join(folder, 'coverage/coverage-summary.json'), 'utf8')) as Record<string, { lines: object }>
   t.match(Object.entries(summary).map(([path, { lines }]) => [basename(path), lines]), [
-    ['total', { total: 8, covered: 5 }],
+    ['total', { total: 9, covered: 6 }],
+    ['elsewhere.js', { total: 1, covered: 1 }],
     ['half.js', { total: 7, covered: 5 }],
     ['unreached.js', { total: 1, covered: 0 }]
   ])
