@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { redisKeys } from '../../plugins/cache/keys.js'
 import { EVERYTHING } from '../../plugins/shared/redis-tags.js'
 import { eventually } from '../helpers/eventually.js'
-import { useCluster } from '../helpers/redis.js'
+import { ownCluster } from '../helpers/redis.js'
 import { buildApp, freshPrefix } from './build-app.js'
 
 /** Where the slots of each of the three masters begin. */
@@ -11,7 +11,7 @@ const FIRST_SLOTS = [0, 5_461, 10_922]
 const ids = Array.from({ length: 60 }, (_, id) => id)
 const key = (id: number) => `user:${id}`
 
-const { nodes, startupNodes } = await useCluster(t, { replicas: 0 })
+const { nodes, startupNodes } = await ownCluster(t, { replicas: 0 })
 
 /** An app without memory, and the place of the node that has what of its Redis. */
 async function scene (t: Test) {

@@ -9,6 +9,9 @@ const passes = "console.log('TAP version 14\\nok 1 - right\\n1..1')"
 const fails = "console.log('TAP version 14\\n# Subtest: a\\n    not ok 1 - b\\n      ---\\n      diff: what differs\\n      ...\\n    1..1\\nnot ok 1 - a\\n1..1'); process.exitCode = 1"
 const endless = "console.log('TAP version 14'); setInterval(() => {}, 1_000)"
 
+/** In place of those that it starts for all files. */
+const servers = "export const startServers = async () => ({ variables: { SUITE_REDIS: 'theirs' }, stop: async () => { console.log('stopped') } })"
+
 interface Ran {
   output: string
   status: number
@@ -21,12 +24,12 @@ function start (t: Test, tests: Record<string, string>, args: string[], sources:
   const folder = t.testdir({
     'package.json': '{ "type": "module" }',
     '.taprc': 'jobs: 2\ntimeout: 60\n',
-    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js') },
+    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js'), 'suite-servers.js': servers },
     dist,
     build: { suite: { test: tests, plugins: sources, 'example-app': {}, services: {} } }
   })
   const child = spawn(process.execPath, ['scripts/run-suite.js', ...args], {
-    cwd: folder, env: { ...process.env, INIT_CWD: folder, TAP_OUTPUT_FILE: join(folder, 'out.tap'), NODE_V8_COVERAGE: undefined }, stdio: ['ignore', 'pipe', 'ignore']
+    cwd: folder, env: { ...process.env, INIT_CWD: folder, TAP_OUTPUT_FILE: join(folder, 'out.tap'), NODE_V8_COVERAGE: undefined, SUITE_REDIS: undefined }, stdio: ['ignore', 'pipe', 'ignore']
   })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
@@ -81,6 +84,17 @@ for (const [named, ran] of names) {
     t.same([...output.matchAll(/^pass .* test\/(\S+)\.test\.ts/gm)].map(([, name]) => name), ran)
   })
 }
+
+t.test('all files are told of the same servers, which are stopped in the end', async (t) => {
+  const tells = `${passes}; console.error('of', process.env.SUITE_REDIS)`
+  const { output } = await run(t, { 'a.test.js': tells, 'b.test.js': tells }, [])
+  t.match(output, /of theirs.*of theirs.*^stopped$/ms)
+})
+
+t.test('a file that runs alone starts what it needs itself', async (t) => {
+  const { output } = await run(t, { 'a.test.js': `${passes}; console.error('of', process.env.SUITE_REDIS)` }, [])
+  t.match(output, /of undefined/)
+})
 
 t.test('a name that is of no test fails the run', async (t) => {
   t.not((await run(t, { 'a.test.js': passes }, ['test/b.test.ts'])).status, 0)
