@@ -14,7 +14,7 @@ export interface SetBackOptions {
 
 /**
  * Notices within a second that the wall clock was set back. Values end at a time of day, which is then further off than was
- * meant. Here and not where they are read: to look at a second clock would cost a hit in memory a tenth of its time.
+ * meant. Here and not where they are read: of a hit in memory a look at a second clock would be a third.
  */
 export class SetBack {
   readonly #options: SetBackOptions
