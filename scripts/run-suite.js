@@ -18,6 +18,8 @@ import { Parser } from 'tap-parser'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const built = 'build/suite'
 
+const withoutDomains = new URL('without-domains.js', import.meta.url).href
+
 /** Seconds that a file has to say what it was waiting for when its time is up. */
 const lastWords = 5
 
@@ -57,7 +59,7 @@ process.exitCode = failed.length > 0 ? 1 : 0
 async function run (file) {
   const name = relative(built, file).replace(/\.js$/, '.ts')
   const began = performance.now()
-  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+  const child = spawn(process.execPath, ['--enable-source-maps', '--import', withoutDomains, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeout), ...servers?.variables, ...coverage?.environmentOf(name) }
   })

@@ -24,7 +24,7 @@ function start (t: Test, tests: Record<string, string>, args: string[], sources:
   const folder = t.testdir({
     'package.json': '{ "type": "module" }',
     '.taprc': 'jobs: 2\ntimeout: 60\n',
-    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js'), 'suite-servers.js': servers },
+    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js'), 'suite-servers.js': servers, 'without-domains.js': '' },
     dist,
     build: { suite: { test: tests, plugins: sources, 'example-app': {}, services: {} } }
   })
@@ -126,3 +126,23 @@ t.test('coverage is of the sources that the tests reach, and of those that they 
     ['unreached.js', { total: 1, covered: 0 }]
   ])
 })
+
+const uncaught: Array<[title: string, error: string]> = [
+  ['thrown while a test runs', "t.test('a', () => new Promise(() => { setTimeout(() => { throw new Error('uncaught') }, 1) }))"],
+  ['thrown when all tests have ended', "t.test('a', async () => { setTimeout(() => { throw new Error('uncaught') }, 100) })"],
+  ['rejected while a test runs', "t.test('a', async () => { void Promise.reject(new Error('uncaught')); await new Promise((resolve) => { setTimeout(resolve, 10) }) })"]
+]
+
+for (const [title, error] of uncaught) {
+  t.test(`an error that nobody catches, ${title}, fails the file`, async (t) => {
+    const folder = t.testdir({ 'package.json': '{ "type": "module" }', 'a.js': `import t from 'tap'\n${error}` })
+    const child = spawn(process.execPath, ['--import', new URL('scripts/without-domains.js', `file://${project}`).href, 'a.js'], {
+      cwd: folder, env: { ...process.env, NODE_V8_COVERAGE: undefined }, stdio: ['ignore', 'pipe', 'pipe']
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+    const [status] = await once(child, 'close')
+    t.equal(status, 1)
+    t.match(output, /uncaught/)
+  })
+}
