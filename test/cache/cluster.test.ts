@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
 import { redisKeys } from '../../plugins/cache/keys.js'
-import { EVERYTHING } from '../../plugins/shared/redis-tags.js'
+import { ANY_TAG, EVERYTHING } from '../../plugins/shared/redis-tags.js'
 import { eventually } from '../helpers/eventually.js'
 import { ownCluster } from '../helpers/redis.js'
 import { buildApp, connect, freshPrefix } from './build-app.js'
@@ -42,7 +42,8 @@ async function scene (t: Test) {
       })
       return subscribers[place]! > 0
     },
-    nodeOfEverything: await nodeOf(keys.tag(EVERYTHING))
+    nodeOfEverything: await nodeOf(keys.tag(EVERYTHING)),
+    nodeOfAny: await nodeOf(keys.tag(ANY_TAG))
   }
 }
 
@@ -74,9 +75,10 @@ for (const [which, next] of [['that has not the generation of everything', 1], [
 }
 
 t.test('while a node of a Cluster is dead, and when it is back, what was set on the others before and meanwhile is given out', async (t) => {
-  const { cache, client, nodeOfValue, nodeOfEverything } = await scene(t)
+  const { cache, client, nodeOfValue, nodeOfEverything, nodeOfAny } = await scene(t)
   for (const node of client.nodes('master')) await node.config('SET', 'cluster-require-full-coverage', 'no')
-  const dead = (nodeOfEverything + 1) % 3
+  // With one of those dead nothing can be kept once the others were not heard for a moment: what was invalidated then, nobody knows.
+  const dead = [0, 1, 2].find((node) => node !== nodeOfEverything && node !== nodeOfAny)!
   const well: string[] = []
   for (const id of ids) if (await nodeOfValue(key(id)) !== dead) well.push(key(id))
   const [before, since] = [well.slice(0, 15), well.slice(15, 30)]
