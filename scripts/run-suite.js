@@ -18,6 +18,8 @@ import { Parser } from 'tap-parser'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const built = 'build/suite'
 
+const withoutDomains = new URL('without-domains.js', import.meta.url).href
+
 /** Seconds that a file has to say what it was waiting for when its time is up. */
 const lastWords = 5
 
@@ -33,6 +35,8 @@ const files = chosenFiles()
 const coverage = options.coverage && positionals.length === 0 ? new (await import('./suite-coverage.js')).Coverage(built) : undefined
 const output = process.env.TAP_OUTPUT_FILE ? createWriteStream(process.env.TAP_OUTPUT_FILE) : undefined
 
+// One file alone may need none of them.
+const servers = files.length > 1 ? await import('./suite-servers.js').then(({ startServers }) => startServers(built)) : undefined
 const began = performance.now()
 const running = new Set()
 const failed = []
@@ -45,6 +49,7 @@ await Promise.all(Array.from({ length: jobs }, async () => {
   for (const file of waiting) await run(file)
 }))
 output?.end()
+await servers?.stop()
 
 if (failed.length > 0) console.log(`\nFAILED\n${failed.map((name) => `  ${name}\n`).join('')}`)
 console.log(`${files.length - failed.length} of ${files.length} files passed in ${seconds(performance.now() - began)}`)
@@ -54,9 +59,9 @@ process.exitCode = failed.length > 0 ? 1 : 0
 async function run (file) {
   const name = relative(built, file).replace(/\.js$/, '.ts')
   const began = performance.now()
-  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+  const child = spawn(process.execPath, ['--enable-source-maps', '--import', withoutDomains, file], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeout), ...coverage?.environmentOf(name) }
+    env: { ...process.env, TAP: '1', TAP_TIMEOUT: String(timeout), ...servers?.variables, ...coverage?.environmentOf(name) }
   })
   running.add(child)
   const parser = new Parser()
@@ -152,7 +157,7 @@ function meantBy (pattern) {
   return new RegExp(`^${source}(/.*)?$`)
 }
 
-/** The tests' own servers end with the tests, however those end. */
+/** Servers end with the process that has started them, however that ends. */
 function stop (signal) {
   for (const child of running) child.kill('SIGKILL')
   console.log(`\n${signal} after ${done} of ${files.length} files`)

@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url'
 import { Report } from 'c8'
 
 const folder = 'coverage'
-const sources = ['plugins', 'example-app', 'services']
+
+/** Where the sources are built apart from the suite, for the programs that tests start: to the same JavaScript. */
+const builtApart = { plugins: 'dist', 'example-app': 'build/example-app', services: 'build/services' }
 
 /** What the tests reach of the built sources, by V8's own count, told in lines and branches of the TypeScript. */
 export class Coverage {
@@ -15,7 +17,7 @@ export class Coverage {
 
   /** @param {string} built the folder with the built sources */
   constructor (built) {
-    this.#places = sources.map((source) => join(built, source))
+    this.#places = Object.entries(builtApart).map(([source, apart]) => ({ folder: join(built, source), apart }))
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(this.#kept, { recursive: true })
   }
@@ -33,13 +35,26 @@ export class Coverage {
     const raw = join(this.#raw, fileNameOf(test))
     // Killed before it could write.
     if (!existsSync(raw)) return
-    const within = this.#places.map((place) => `${pathToFileURL(place)}/`)
     for (const file of readdirSync(raw)) {
-      const result = JSON.parse(readFileSync(join(raw, file), 'utf8')).result.filter(({ url }) => within.some((place) => url.startsWith(place)))
-      for (const { url } of result) this.#reached.add(url)
-      if (result.length > 0) this.#keep(file, result)
+      const { result } = JSON.parse(readFileSync(join(raw, file), 'utf8'))
+      const ofSources = result.flatMap((script) => {
+        const url = this.#urlOf(script.url)
+        return url === undefined ? [] : [{ ...script, url }]
+      })
+      for (const { url } of ofSources) this.#reached.add(url)
+      if (ofSources.length > 0) this.#keep(file, ofSources)
     }
     rmSync(raw, { recursive: true })
+  }
+
+  /** Of the file of the suite that a script of the sources is, wherever it was built; else undefined. */
+  #urlOf (url) {
+    for (const { folder, apart } of this.#places) {
+      const [own, other] = [`${pathToFileURL(folder)}/`, `${pathToFileURL(apart)}/`]
+      if (url.startsWith(own)) return url
+      if (url.startsWith(other)) return own + url.slice(other.length)
+    }
+    return undefined
   }
 
   /** Prints what is not covered, and writes coverage-summary.json. */
@@ -61,7 +76,7 @@ export class Coverage {
    */
   #unreached () {
     return this.#places
-      .flatMap((place) => readdirSync(place, { recursive: true, encoding: 'utf8' }).map((file) => join(place, file)))
+      .flatMap(({ folder }) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)))
       .filter((file) => file.endsWith('.js') && !/^export \{\};\s*\/\/# sourceMappingURL=.*\s*$/.test(readFileSync(file, 'utf8')))
       .map((file) => pathToFileURL(file).href)
       .filter((url) => !this.#reached.has(url))

@@ -46,11 +46,11 @@ export class Coherence {
   readonly #unsaid = new WeakMap<Publisher, { count: number, since: number }>()
   #late: NodeJS.Timeout | undefined
   #listening = false
-  /** The event loop was blocked: what has come meanwhile is not read yet. */
-  #behind = false
   #closed = false
   /** When the latest of one's own beats that was heard was said. Monotonic, milliseconds. */
   #heardOneself = -Infinity
+  /** Until when, by the wall clock, that is not too long ago. Forgotten with each beat: that clock can be set. */
+  #soundUntil = -Infinity
   /** Beats since one was heard. Not the time: in that of a blocked event loop none is said. */
   #unheard = 0
 
@@ -66,15 +66,27 @@ export class Coherence {
       onRefused: onDeaf
     })
     this.#heart = setInterval(() => {
-      this.#behind = performance.now() - this.#heardOneself > LATEST
+      this.#soundUntil = -Infinity
       // After the event loop was blocked, what was said meanwhile lies in the socket: it is read before the next immediate.
       setImmediate(() => { this.#beat() })
     }, BEAT).unref()
   }
 
-  /** Whether every message since the last gap has been heard. */
+  /** Whether every message since the last gap has been heard. Not while the event loop was blocked: what has come meanwhile is not read yet. */
   get listening (): boolean {
-    return this.#listening && !this.#behind
+    return this.#listening && this.#leftOfTrust() > 0
+  }
+
+  /**
+   * As `listening`, for each hit in memory, of which a look at another clock would be a third.
+   *
+   * @param now what the wall clock says just now, milliseconds
+   */
+  listensAt (now: number): boolean {
+    if (!this.#listening || now < this.#soundUntil) return this.#listening
+    const left = this.#leftOfTrust()
+    this.#soundUntil = now + left
+    return left > 0
   }
 
   /** Ends at once, whether Redis answers or not. */
@@ -90,8 +102,7 @@ export class Coherence {
   #beat (): void {
     if (this.#closed) return
     const now = performance.now()
-    this.#behind = false
-    if (now - this.#heardOneself > LATEST) this.#stopListening()
+    if (this.#leftOfTrust() <= 0) this.#stopListening()
     if (!this.#listening && ++this.#unheard === MOST_UNHEARD) {
       this.#unheard = 0
       this.#subscription.renew()
@@ -134,6 +145,11 @@ export class Coherence {
     if (missed) this.#options.onGap()
     this.#options.onNews(news)
     if (this.#hearing.waits) this.#checkLater()
+  }
+
+  /** Milliseconds for which one's own last beat that was heard is not too long ago. */
+  #leftOfTrust (): number {
+    return this.#heardOneself + LATEST - performance.now()
   }
 
   #stopListening (): void {

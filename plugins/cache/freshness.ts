@@ -9,7 +9,10 @@ export interface LifetimeOptions {
   readonly staleOnError: number
 }
 
-/** Wall-clock milliseconds. */
+/**
+ * Wall-clock milliseconds: times of day, which all processes have in common. Where that clock is set back, or is behind in another
+ * process, they are further off than was meant: see `set-back.ts` for what is in memory, `open` of `envelope.ts` for what comes from Redis.
+ */
 export interface Lifetime {
   readonly freshUntil: number
   /** Until when it is kept for those who accept it stale. */
@@ -18,7 +21,7 @@ export interface Lifetime {
 
 /**
  * From when a value is fresh and kept until when. Jitter only shortens, so that values kept at once do not all end at
- * once, and none is given out as fresh for longer than its ttl.
+ * once, and none is given out as fresh for longer than its ttl, as long as nobody sets the clock.
  *
  * @param random as `Math.random`
  */

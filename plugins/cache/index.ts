@@ -18,6 +18,7 @@ import { Coherence } from './coherence.js'
 import { OptionError } from './errors.js'
 import { redisKeys } from './keys.js'
 import { Messages } from './messages.js'
+import { SetBack } from './set-back.js'
 import { defaultOptions, defaultSettings } from './settings.js'
 import type { NameFilter } from './telling.js'
 
@@ -154,8 +155,14 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
 
   app.decorate(options.decorateAs, tiered satisfies Cache)
 
-  // Only now: a decorator that is taken stops the boot, and no connection must be left.
+  // Only now: a decorator that is taken stops the boot, and no connection and no timer must be left.
+  if (options.memory !== false) watchClocks()
   if (client !== false && commands !== undefined) follow(client, commands)
+
+  function watchClocks (): void {
+    const watch = new SetBack({ now, monotonicNow, onSetBack: () => { tiered.tiers.forgetAll() } })
+    app.addHook('onClose', async () => { watch.close() })
+  }
 
   function follow (client: RedisClient, commands: RedisCommands): void {
     const coherence = new Coherence({

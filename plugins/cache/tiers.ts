@@ -105,11 +105,11 @@ export class Tiers {
   }
 
   /** What memory has, fresh or stale, if it can be trusted. */
-  recall (key: string, now?: number): Kept | undefined {
+  recall (key: string, now = this.#options.now()): Kept | undefined {
     const kept = this.#memory?.get(key, now) as Kept | undefined
     if (kept === undefined || this.tags.voids(kept)) return undefined
     // Without the others' messages, memory may be older than Redis; with Redis away, it is all there is.
-    return this.isDeaf ? undefined : kept
+    return this.#coherence?.listensAt(now) === false && this.#options.redis?.available === true ? undefined : kept
   }
 
   /** What Redis has, fresh or stale; kept in memory too. See `Finding`. */

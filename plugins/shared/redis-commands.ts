@@ -149,10 +149,7 @@ export class RedisCommands {
       const deadline = await this.#deadline(server, key)
       return (place) => evalOf(script, writes[place]!, deadline)
     })
-    return await Promise.allSettled(answers.map(async (answer, place) => {
-      if (answer instanceof Error) throw answer
-      return inTime(answer, this.#servers.of(firsts[place]!)) as Result
-    }))
+    return await settled(answers, (answer, place) => inTime(answer, this.#servers.of(firsts[place]!)) as Result)
   }
 
   /**
@@ -167,10 +164,7 @@ export class RedisCommands {
       }))
     }
     const answers = await this.#byNode(writes.map(({ keys }) => keys[0]!), () => (place) => evalOf(script, writes[place]!))
-    return await Promise.allSettled(answers.map(async (answer) => {
-      if (answer instanceof Error) throw answer
-      return answer
-    }))
+    return await settled(answers)
   }
 
   async #getByNode (keys: readonly string[]): Promise<readonly ReadValue[]> {
@@ -276,6 +270,14 @@ export class RedisCommands {
     }
     return this.#lastNotConnected.error
   }
+}
+
+/** @param resultOf an answer that is no Error; can throw */
+async function settled<Result> (answers: readonly unknown[], resultOf = (answer: unknown, _place: number) => answer as Result): Promise<Array<PromiseSettledResult<Result>>> {
+  return await Promise.allSettled(answers.map(async (answer, place) => {
+    if (answer instanceof Error) throw answer
+    return resultOf(answer, place)
+  }))
 }
 
 /** The names by the servers that answer for them. */

@@ -151,7 +151,8 @@ export class RedisMasters {
     if (slots.some((_address, slot) => isChangedAt(slot))) onChange((key) => isChangedAt(this.#slotOf(key)))
     for (const { address, doubts, id } of answers) Object.assign(this.#masterAt(address), { id, known: true, dispelled: doubts })
     this.#confirmed = slots.map((address, slot) => before === undefined || isAt(slot) ? address : before[slot])
-    for (const address of this.#masters.keys()) if (!slots.includes(address)) this.#masters.delete(address)
+    // A client's table can lack for a moment what it has again after that.
+    for (const address of this.#masters.keys()) if (!slots.includes(address) && !this.#confirmed.includes(address)) this.#masters.delete(address)
     if (slots.every((address, slot) => address === undefined || isSameAt(slot))) onSame(began)
     else if (answered.size > 0) onSame(began, (key) => isSameAt(this.#slotOf(key)))
   }

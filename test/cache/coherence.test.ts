@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t from 'tap'
+import type { CacheOptions } from '../../plugins/cache/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { ownRedis } from '../helpers/redis.js'
@@ -11,9 +12,9 @@ import { altered, buildApp, connect, freshPrefix, trustsMemory, type Built } fro
 // An own server: these tests kill connections.
 const server = await ownRedis(t)
 
-async function twoApps (t: Parameters<typeof buildApp>[0]) {
+async function twoApps (t: Parameters<typeof buildApp>[0], options: CacheOptions = {}) {
   const prefix = freshPrefix('app')
-  const [a, b] = [await buildApp(t, { redis: await connect(t, server.url), prefix }), await buildApp(t, { redis: await connect(t, server.url), prefix })]
+  const [a, b] = [await buildApp(t, { redis: await connect(t, server.url), prefix, ...options }), await buildApp(t, { redis: await connect(t, server.url), prefix, ...options })]
   await Promise.all([trustsMemory(a), trustsMemory(b)])
   return { a, b, prefix, outside: await connect(t, server.url) }
 }
@@ -120,6 +121,18 @@ t.test('a subscription that died without a sign is noticed: what others delete i
   proxy.swallow()
   await a.cache.delete('a')
   await t.resolves(eventually(async () => !await b.cache.has('a'), 1_000))
+})
+
+t.test('after the event loop was blocked memory is not trusted, be it in the same turn: others may have deleted what is in it', async (t) => {
+  const { a, prefix, outside } = await twoApps(t, { now: Date.now })
+  await a.cache.set('a', 'old')
+  await trustsMemory(a)
+  // As another process deletes it, and without the message, which could not be heard so soon.
+  await outside.del(`${prefix}:cache:a`)
+  t.equal(await a.cache.getOrSet('a', () => 'new'), 'old')
+  const over = performance.now() + 1_000
+  while (performance.now() < over) { /* blocked */ }
+  t.equal(await a.cache.getOrSet('a', () => 'new'), 'new')
 })
 
 t.test('a lazy client\'s subscription connects by itself', async (t) => {

@@ -83,7 +83,7 @@ for (const [title, put] of foreign) {
 
 for (const [topology, open] of [
   ['stand-alone', (t: Test) => connect(t, redis.url)],
-  ['in Cluster', async (t: Test) => await ready(t, new Cluster((await useCluster(t, { replicas: 0 })).startupNodes))]
+  ['in Cluster', async (t: Test) => await ready(t, new Cluster(await useCluster(t)))]
 ] as const) {
   t.test(`keys of other types in a batch are misses like the others of it: all are kept, and no other process waits, ${topology}`, async (t) => {
     const client: Cluster | Redis = await open(t)

@@ -10,6 +10,14 @@ export function eventOrders (mutations: number, more: readonly Event[] = []): Ev
     .filter((order) => order.indexOf('start') < order.indexOf('end'))
 }
 
+/**
+ * One of so many shares of the orders: those with at least so many mutations are shared out, and as many turns as there are shares
+ * have each of them once. The shorter ones are in every share.
+ */
+export function shareOf (orders: readonly Event[][], { turn, shares, longer }: { turn: number, shares: number, longer: number }): Event[][] {
+  return orders.filter((order, index) => order.filter(isMutation).length < longer || index % shares === turn % shares)
+}
+
 export function isMutation (event: Event): event is Mutation {
   return (MUTATIONS as readonly Event[]).includes(event)
 }

@@ -5,6 +5,6 @@ import { stores } from './stores.js'
 
 const redis = await useRedis(t)
 
-for (const store of stores(redis).filter(({ name }) => /Sentinel|Cluster, ioredis 6/.test(name))) {
-  t.test(store.name, (t) => tryInterleavings(t, store, redis.prefix))
+for (const [index, store] of stores(redis).filter(({ name }) => /Sentinel|Cluster, ioredis 6/.test(name)).entries()) {
+  t.test(store.name, (t) => tryInterleavings(t, store, redis.prefix, index))
 }

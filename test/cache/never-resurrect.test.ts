@@ -1,5 +1,5 @@
 import t from 'tap'
-import { useRedis } from '../helpers/redis.js'
+import { ownRedis, useRedis } from '../helpers/redis.js'
 import { altered, buildApp, connect, freshPrefix, trustsMemory } from './build-app.js'
 import { gate } from '../helpers/gate.js'
 import { startProxy } from '../helpers/tcp-proxy.js'
@@ -226,7 +226,7 @@ t.test('a delete made while the client was not connected holds in this process w
 
 t.test('a set does not come to Redis after the delete that followed it, though Redis knows none of our scripts', async (t) => {
   const prefix = freshPrefix(redis.prefix)
-  const client = await connect(t, redis.url)
+  const client = await connect(t, (await ownRedis(t)).url)
   for (let round = 0; round < 20; round++) {
     await client.script('FLUSH')
     const app = await buildApp(t, { redis: client, prefix, memory: false })

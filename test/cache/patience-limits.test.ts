@@ -13,8 +13,9 @@ stayAwake(t)
 const TIMEOUT = { code: 'FST_HEADROOM_CACHE_TIMEOUT' }
 
 t.test('a call that has its answer leaves no timer and no listener, however it came by it', async (t) => {
-  const timers = watchTimers(t)
   const { cache, clock } = await buildApp(t, { redis: false, staleOnError: '1m', softTimeout: '1m', maxWaiters: 3 })
+  // From now on: the app has one of its own.
+  const timers = watchTimers(t)
   const { signal } = new AbortController()
   const held = gate<string>()
   const callers = [cache.getOrSet('a', held.pass, { signal }), cache.getOrSet('a', held.pass, { signal })]

@@ -17,9 +17,9 @@ export interface Store {
 
 /** Every combination of tiers, clients and ways in which Redis is run, all of which make the same promises. */
 export function stores ({ url, prefix }: UsedRedis): Store[] {
-  // They start while the first of the stores are tested: a Cluster takes its time, most of which it waits.
-  const cluster = meanwhile(() => useCluster(root, { replicas: 0 }))
-  const sentinel = meanwhile(() => useSentinel(root, { guards: 1 }))
+  // Where they are this file's own, they start while the first of the stores are tested: a Cluster takes its time, most of which it waits.
+  const cluster = meanwhile(() => useCluster(root))
+  const sentinel = meanwhile(() => useSentinel(root))
 
   function shared (name: string, tiers: 'Redis only' | 'two tiers', connected: (t: Test) => Promise<AnyRedis>): Store {
     const memory = tiers === 'two tiers'
@@ -57,12 +57,9 @@ export function stores ({ url, prefix }: UsedRedis): Store[] {
         return built
       }
     },
-    shared('Sentinel, ioredis 6', 'two tiers', async (t) => {
-      const { sentinels, name } = await sentinel
-      return await ready(t, new Redis6({ sentinels, name }))
-    }),
-    shared('Cluster, ioredis 5', 'Redis only', async (t) => await ready(t, new Cluster5((await cluster).startupNodes))),
-    shared('Cluster, ioredis 6', 'two tiers', async (t) => await ready(t, new Cluster6((await cluster).startupNodes)))
+    shared('Sentinel, ioredis 6', 'two tiers', async (t) => await ready(t, new Redis6(await sentinel))),
+    shared('Cluster, ioredis 5', 'Redis only', async (t) => await ready(t, new Cluster5(await cluster))),
+    shared('Cluster, ioredis 6', 'two tiers', async (t) => await ready(t, new Cluster6(await cluster)))
   ]
 }
 

@@ -13,7 +13,7 @@ async function heldRequest (databaseUrl: string, url: string): Promise<{ respons
   await locker.connect()
   await locker.query('BEGIN; SELECT FROM headroom_example.users WHERE id = 5 FOR UPDATE')
   const response = fetch(`${url}/api/users/5`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"name":"Patience"}' })
-  await eventually(async () => (await query(databaseUrl, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).length > 0)
+  await eventually(async () => (await query(databaseUrl, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")).length > 0)
   return { response, release: async () => { await locker.end() } }
 }
 

@@ -11,13 +11,11 @@ export function setEnvironment (t: Test, variables: Record<string, string | unde
 
 /**
  * What a built program gets of this process' environment: where to find things, but not the test runner's own Node
- * options, because the build is plain JavaScript, and no count of what it runs, which would slow what is measured and is not asked
- * for: that is of the sources as the suite builds them.
+ * options, because the build is plain JavaScript.
  */
 export function builtEnvironment (): NodeJS.ProcessEnv {
   const { PATH, HOME, XDG_CACHE_HOME, FASTIFY_HEADROOM_CACHE, REDIS_SERVER } = process.env
-  // Node hands this one on to whom it starts unless it is named.
-  return { PATH, HOME, XDG_CACHE_HOME, FASTIFY_HEADROOM_CACHE, REDIS_SERVER, NODE_V8_COVERAGE: undefined }
+  return { PATH, HOME, XDG_CACHE_HOME, FASTIFY_HEADROOM_CACHE, REDIS_SERVER }
 }
 
 function assign (name: string, value: string | undefined): void {

@@ -7,19 +7,15 @@ import type { RunningServer } from '../../services/running-server.js'
 export interface UsedPostgres {
   /** Of an empty database. */
   url: string
-  /** The own server; none when `DATABASE_URL` is set. */
-  server?: RunningServer
 }
 
 /**
- * An empty database for this test: made on the server of `DATABASE_URL` and dropped in the end, else on an own server.
+ * An empty database for this test: made on the server of `DATABASE_URL`, or of SUITE_POSTGRES, which the suite's runner has started
+ * for all files, and dropped in the end, else on an own server.
  */
 export async function usePostgres (t: Test): Promise<UsedPostgres> {
-  const admin = process.env.DATABASE_URL
-  if (!admin) {
-    const server = await ownPostgres(t)
-    return { url: server.url, server }
-  }
+  const admin = process.env.DATABASE_URL || process.env.SUITE_POSTGRES
+  if (!admin) return { url: (await ownPostgres(t)).url }
   const name = `headroom_test_${randomBytes(6).toString('hex')}`
   await query(admin, `CREATE DATABASE ${name}`)
   // FORCE: a test that failed may have left connections behind.

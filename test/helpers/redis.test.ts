@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { setEnvironment } from './environment.js'
-import { ownRedis, useCluster, useSentinel } from './redis.js'
+import { ownRedis, ownCluster, ownSentinel } from './redis.js'
 
 function connect (t: Test, url: string): Redis {
   const redis = new Redis(url, { retryStrategy: () => null, maxRetriesPerRequest: 0 })
@@ -66,10 +66,10 @@ for (const end of ['killed', 'living'] as const) {
 }
 
 t.test('tests of a Cluster and of Sentinel have their own, whatever Redis the environment names', async (t) => {
-  setEnvironment(t, { REDIS_URL: 'redis://127.0.0.1:1' })
+  setEnvironment(t, { REDIS_URL: 'redis://127.0.0.1:1', SUITE_CLUSTER: '[]', SUITE_SENTINEL: '{}' })
   let ports: number[] = []
   await t.test('a test', async (t) => {
-    const [{ nodes }, { servers, guards }] = await Promise.all([useCluster(t), useSentinel(t)])
+    const [{ nodes }, { servers, guards }] = await Promise.all([ownCluster(t), ownSentinel(t)])
     ports = [...nodes, ...servers, ...guards].map(({ port }) => port)
     t.equal(new Set(ports).size, 11)
   })

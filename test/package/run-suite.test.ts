@@ -9,6 +9,9 @@ const passes = "console.log('TAP version 14\\nok 1 - right\\n1..1')"
 const fails = "console.log('TAP version 14\\n# Subtest: a\\n    not ok 1 - b\\n      ---\\n      diff: what differs\\n      ...\\n    1..1\\nnot ok 1 - a\\n1..1'); process.exitCode = 1"
 const endless = "console.log('TAP version 14'); setInterval(() => {}, 1_000)"
 
+/** In place of those that it starts for all files. */
+const servers = "export const startServers = async () => ({ variables: { SUITE_REDIS: 'theirs' }, stop: async () => { console.log('stopped') } })"
+
 interface Ran {
   output: string
   status: number
@@ -16,16 +19,17 @@ interface Ran {
 }
 
 /** A project of these tests, as they would be built, and the script in it. */
-function start (t: Test, tests: Record<string, string>, args: string[], sources: Record<string, string> = {}) {
+function start (t: Test, tests: Record<string, string>, args: string[], sources: Record<string, string> = {}, dist: Record<string, string> = {}) {
   const script = (name: string): string => readFileSync(join(project, 'scripts', name), 'utf8')
   const folder = t.testdir({
     'package.json': '{ "type": "module" }',
     '.taprc': 'jobs: 2\ntimeout: 60\n',
-    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js') },
+    scripts: { 'run-suite.js': script('run-suite.js'), 'suite-coverage.js': script('suite-coverage.js'), 'suite-servers.js': servers, 'without-domains.js': '' },
+    dist,
     build: { suite: { test: tests, plugins: sources, 'example-app': {}, services: {} } }
   })
   const child = spawn(process.execPath, ['scripts/run-suite.js', ...args], {
-    cwd: folder, env: { ...process.env, INIT_CWD: folder, TAP_OUTPUT_FILE: join(folder, 'out.tap'), NODE_V8_COVERAGE: undefined }, stdio: ['ignore', 'pipe', 'ignore']
+    cwd: folder, env: { ...process.env, INIT_CWD: folder, TAP_OUTPUT_FILE: join(folder, 'out.tap'), NODE_V8_COVERAGE: undefined, SUITE_REDIS: undefined }, stdio: ['ignore', 'pipe', 'ignore']
   })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
@@ -81,6 +85,17 @@ for (const [named, ran] of names) {
   })
 }
 
+t.test('all files are told of the same servers, which are stopped in the end', async (t) => {
+  const tells = `${passes}; console.error('of', process.env.SUITE_REDIS)`
+  const { output } = await run(t, { 'a.test.js': tells, 'b.test.js': tells }, [])
+  t.match(output, /of theirs.*of theirs.*^stopped$/ms)
+})
+
+t.test('a file that runs alone starts what it needs itself', async (t) => {
+  const { output } = await run(t, { 'a.test.js': `${passes}; console.error('of', process.env.SUITE_REDIS)` }, [])
+  t.match(output, /of undefined/)
+})
+
 t.test('a name that is of no test fails the run', async (t) => {
   t.not((await run(t, { 'a.test.js': passes }, ['test/b.test.ts'])).status, 0)
 })
@@ -95,17 +110,39 @@ t.test('Ctrl-C ends the tests that run', async (t) => {
 })
 
 t.test('coverage is of the sources that the tests reach, and of those that they do not', async (t) => {
-  const reaches = `import '../plugins/half.js'; ${passes}`
+  const reaches = `import '../plugins/half.js'; import '../../../dist/elsewhere.js'; ${passes}`
   const sources = {
     'half.js': 'export function called () {\n  return 1\n}\nexport function never () {\n  return 2\n}\ncalled()\n',
     'unreached.js': 'export const a = 1\n',
+    'elsewhere.js': 'export const b = 1\n',
     'types.js': 'export {};\n//# sourceMappingURL=types.js.map'
   }
-  const { folder } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources)
+  const { folder } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources, { 'elsewhere.js': sources['elsewhere.js'] })
   const summary = JSON.parse(readFileSync(join(folder, 'coverage/coverage-summary.json'), 'utf8')) as Record<string, { lines: object }>
   t.match(Object.entries(summary).map(([path, { lines }]) => [basename(path), lines]), [
-    ['total', { total: 8, covered: 5 }],
+    ['total', { total: 9, covered: 6 }],
+    ['elsewhere.js', { total: 1, covered: 1 }],
     ['half.js', { total: 7, covered: 5 }],
     ['unreached.js', { total: 1, covered: 0 }]
   ])
 })
+
+const uncaught: Array<[title: string, error: string]> = [
+  ['thrown while a test runs', "t.test('a', () => new Promise(() => { setTimeout(() => { throw new Error('uncaught') }, 1) }))"],
+  ['thrown when all tests have ended', "t.test('a', async () => { setTimeout(() => { throw new Error('uncaught') }, 100) })"],
+  ['rejected while a test runs', "t.test('a', async () => { void Promise.reject(new Error('uncaught')); await new Promise((resolve) => { setTimeout(resolve, 10) }) })"]
+]
+
+for (const [title, error] of uncaught) {
+  t.test(`an error that nobody catches, ${title}, fails the file`, async (t) => {
+    const folder = t.testdir({ 'package.json': '{ "type": "module" }', 'a.js': `import t from 'tap'\n${error}` })
+    const child = spawn(process.execPath, ['--import', new URL('scripts/without-domains.js', `file://${project}`).href, 'a.js'], {
+      cwd: folder, env: { ...process.env, NODE_V8_COVERAGE: undefined }, stdio: ['ignore', 'pipe', 'pipe']
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
+    const [status] = await once(child, 'close')
+    t.equal(status, 1)
+    t.match(output, /uncaught/)
+  })
+}

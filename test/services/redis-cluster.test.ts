@@ -5,7 +5,7 @@ import { type RedisCluster, startRedisCluster } from '../../services/redis-clust
 import type { RedisServer } from '../../services/redis-server.js'
 import { runApp } from '../helpers/app-process.js'
 import { eventually } from '../helpers/eventually.js'
-import { useCluster } from '../helpers/redis.js'
+import { ownCluster } from '../helpers/redis.js'
 import { isAlive } from './fixtures/spawn-owner.js'
 import { fixture } from '../helpers/project.js'
 
@@ -28,7 +28,7 @@ async function roleOf (t: Test, node: RedisServer): Promise<string> {
   return String((await connectTo(t, node).role())[0])
 }
 
-const cluster = await useCluster(t)
+const cluster = await ownCluster(t)
 
 t.test('each master serves its third of the slots, and its replica has what it has', async (t) => {
   const client = connect(t, cluster)
@@ -113,7 +113,7 @@ t.test('three masters with a replica each are up in under ten seconds and gone w
 })
 
 t.test('three masters alone serve every slot, without a replica', async (t) => {
-  const cluster = await useCluster(t, { replicas: 0 })
+  const cluster = await ownCluster(t, { replicas: 0 })
   t.strictSame(await Promise.all(cluster.nodes.map((node) => roleOf(t, node))), ['master', 'master', 'master'])
   const client = connect(t, cluster)
   for (const key of ['a', 'b', 'c']) t.equal(await client.set(key, 'value'), 'OK')
@@ -124,7 +124,7 @@ t.test('three masters alone serve every slot, without a replica', async (t) => {
 })
 
 t.test('with persist, all nodes can be killed and come back with their data', async (t) => {
-  const cluster = await useCluster(t, { persist: true })
+  const cluster = await ownCluster(t, { persist: true })
   await connect(t, cluster).set('a', 'value')
 
   await Promise.all(cluster.nodes.map((node) => node.kill()))

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { type RedisSentinel, startRedisSentinel } from '../../services/redis-sentinel.js'
 import type { RedisServer } from '../../services/redis-server.js'
 import { eventually } from '../helpers/eventually.js'
-import { useSentinel } from '../helpers/redis.js'
+import { ownSentinel } from '../helpers/redis.js'
 import { isAlive } from './fixtures/spawn-owner.js'
 
 /** A client that asks the Sentinels who the master is. */
@@ -43,7 +43,7 @@ t.test('master, replica and Sentinels are up in under ten seconds and gone when 
 })
 
 t.test('one Sentinel alone tells clients the master, and fails over', async (t) => {
-  const group = await useSentinel(t, { guards: 1 })
+  const group = await ownSentinel(t, { guards: 1 })
   t.equal(group.guards.length, 1)
   const client = connect(t, group)
   await client.set('key', 'before')
@@ -55,7 +55,7 @@ t.test('one Sentinel alone tells clients the master, and fails over', async (t) 
 })
 
 t.test('a client finds the master by the Sentinels, and follows a fail-over on an order', async (t) => {
-  const group = await useSentinel(t)
+  const group = await ownSentinel(t)
   const [old, replica] = [await group.master(), await group.replica()]
   const client = connect(t, group)
   await client.set('key', 'before')
@@ -74,7 +74,7 @@ t.test('a client finds the master by the Sentinels, and follows a fail-over on a
 })
 
 t.test('a killed master is replaced without being asked for, its client follows, and it comes back as a replica', async (t) => {
-  const group = await useSentinel(t)
+  const group = await ownSentinel(t)
   const client = connect(t, group)
   await client.set('key', 'before')
   const old = await group.master()
@@ -94,7 +94,7 @@ t.test('a killed master is replaced without being asked for, its client follows,
 })
 
 t.test('a frozen master is replaced, and gives way when it is thawed', async (t) => {
-  const group = await useSentinel(t)
+  const group = await ownSentinel(t)
   const old = await group.master()
   const promoted = await group.failOver('pause')
   t.not(promoted, old)
@@ -104,7 +104,7 @@ t.test('a frozen master is replaced, and gives way when it is thawed', async (t)
 })
 
 t.test('two of three Sentinels are enough, and one that was killed comes back', async (t) => {
-  const group = await useSentinel(t)
+  const group = await ownSentinel(t)
   await group.guards[0]!.kill()
   const promoted = await group.failOver('kill')
   await group.guards[0]!.restart()

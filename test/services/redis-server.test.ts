@@ -98,9 +98,9 @@ t.test('tests share the Redis of REDIS_URL and delete only their own keys', asyn
   setEnvironment(t, { REDIS_URL: url })
 
   await t.test('a test', async (t) => {
-    const { prefix, server } = await useRedis(t)
-    t.equal(server, undefined)
-    await redis.set(`${prefix}ours`, 1)
+    const used = await useRedis(t)
+    t.equal(used.url, url)
+    await redis.set(`${used.prefix}ours`, 1)
   })
 
   t.same(await redis.keys('*'), ['theirs'])

@@ -2,11 +2,11 @@ import { Cluster, Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisCommands, UNLESS_LATE, UnavailableError } from '../../plugins/shared/redis-commands.js'
 import { slotOf } from '../../plugins/shared/redis-slot.js'
-import { useCluster } from '../helpers/redis.js'
+import { ownCluster } from '../helpers/redis.js'
 
 const APPEND = `${UNLESS_LATE} return redis.call('APPEND', KEYS[1], ARGV[1])`
 
-const cluster = await useCluster(t)
+const cluster = await ownCluster(t)
 
 const keysOf = (name: string): string[] => Array.from({ length: 60 }, (_, n) => `${name} ${n}`)
 

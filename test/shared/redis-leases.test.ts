@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.js'
 import { useCluster, useRedis } from '../helpers/redis.js'
 
 const redis = await useRedis(t)
-const cluster = await useCluster(t, { replicas: 0 })
+const cluster = await useCluster(t)
 
 type Client = RedisClient & Pick<Redis, 'set' | 'rpush' | 'del' | 'pttl' | 'exists' | 'quit'>
 
@@ -18,12 +18,12 @@ const topologies: Array<{ name: string, open: (t: Test) => Promise<Client>, hear
   {
     name: 'Cluster',
     async open (t) {
-      const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+      const client = new Cluster(cluster)
       t.teardown(() => client.disconnect())
       await new Promise((resolve) => client.once('ready', resolve))
       return client
     },
-    hear: (t) => connect(t, `redis://127.0.0.1:${cluster.nodes[0]!.port}`)
+    hear: (t) => connect(t, `redis://127.0.0.1:${cluster[0]!.port}`)
   }
 ]
 

@@ -161,3 +161,18 @@ t.test('slots that move between masters that are known are doubted, and told, fo
   t.strictSame(seen.changes, [[second]])
   t.equal(masters.doubtedAt(first), undefined)
 })
+
+t.test('a master that the client does not know of for a moment is the same when it does again', async (t) => {
+  const { client, masters, slots, first, second, seen } = watchCluster(t)
+  await turn()
+  const known = slots.slice()
+  slots.fill([], 0, 8_000)
+  const looked = seen.same.length
+  client.emit('ready')
+  await eventually(() => seen.same.length > looked)
+  slots.splice(0, slots.length, ...known)
+  client.emit('ready')
+  await eventually(() => seen.same.length > looked + 1)
+  t.strictSame([masters.doubtedAt(first), masters.doubtedAt(second)], [undefined, undefined])
+  t.strictSame(seen.changes, [])
+})

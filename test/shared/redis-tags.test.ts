@@ -7,7 +7,7 @@ import { useCluster, useRedis } from '../helpers/redis.js'
 import { buildRedisTier, noticeOf } from './redis-tier.js'
 
 const redis = await useRedis(t)
-const cluster = await useCluster(t, { replicas: 0 })
+const cluster = await useCluster(t)
 
 type Client = RedisClient & { set (key: string, value: string): Promise<unknown>, pttl (key: string): Promise<number> }
 
@@ -16,7 +16,7 @@ const topologies: Array<{ name: string, open: (t: Test) => Promise<Client> }> = 
   {
     name: 'Cluster',
     async open (t) {
-      const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+      const client = new Cluster(cluster)
       t.teardown(() => client.disconnect())
       await new Promise((resolve) => client.once('ready', resolve))
       return client

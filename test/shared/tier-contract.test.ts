@@ -13,7 +13,7 @@ interface Built {
   advance (milliseconds: number): void
 }
 
-const [redis, cluster, sentinel] = await Promise.all([useRedis(t), useCluster(t, { replicas: 0 }), useSentinel(t, { guards: 1 })])
+const [redis, cluster, sentinel] = await Promise.all([useRedis(t), useCluster(t), useSentinel(t)])
 
 const tiers: Array<{ name: string, build: (t: Test) => Built | Promise<Built> }> = [
   {
@@ -26,10 +26,10 @@ const tiers: Array<{ name: string, build: (t: Test) => Built | Promise<Built> }>
   ...([
     { name: 'Redis, ioredis 6', open: (t) => connect(t, redis.url) },
     { name: 'Redis, ioredis 5', open: (t) => connect5(t, redis.url) },
-    { name: 'Redis Sentinel, ioredis 6', open: (t) => ready(t, new Redis6({ sentinels: sentinel.sentinels, name: sentinel.name })) },
-    { name: 'Redis Sentinel, ioredis 5', open: (t) => ready(t, new Redis5({ sentinels: sentinel.sentinels, name: sentinel.name })) },
-    { name: 'Redis Cluster, ioredis 6', open: (t) => ready(t, new Cluster6(cluster.startupNodes)) },
-    { name: 'Redis Cluster, ioredis 5', open: (t) => ready(t, new Cluster5(cluster.startupNodes)) }
+    { name: 'Redis Sentinel, ioredis 6', open: (t) => ready(t, new Redis6(sentinel)) },
+    { name: 'Redis Sentinel, ioredis 5', open: (t) => ready(t, new Redis5(sentinel)) },
+    { name: 'Redis Cluster, ioredis 6', open: (t) => ready(t, new Cluster6(cluster)) },
+    { name: 'Redis Cluster, ioredis 5', open: (t) => ready(t, new Cluster5(cluster)) }
   ] satisfies Array<{ name: string, open: (t: Test) => Promise<AnyRedis> }>).map(({ name, open }) => ({
     name,
     async build (t: Test) {

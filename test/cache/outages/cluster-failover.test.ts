@@ -1,5 +1,5 @@
 import t from 'tap'
-import { useCluster } from '../../helpers/redis.js'
+import { ownCluster } from '../../helpers/redis.js'
 import { startClients } from './clients.js'
 import { runOutage } from './run-outage.js'
 
@@ -7,7 +7,7 @@ import { runOutage } from './run-outage.js'
 const TOLD = 2_000
 
 t.test('two hundred clients go on while a master of a Cluster is replaced, and nothing outdated outlives that for long', async (t) => {
-  const cluster = await useCluster(t, { persist: false })
+  const cluster = await ownCluster(t, { persist: false })
   const connection = { kind: 'cluster', nodes: cluster.startupNodes.map(({ host, port }) => ({ host, port })) } as const
   const clients = await startClients(t, [connection, connection])
   const [first, second, third] = cluster.nodes

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { info } from '../../../services/redis-group.js'
 import { eventually } from '../../helpers/eventually.js'
-import { useSentinel } from '../../helpers/redis.js'
+import { ownSentinel } from '../../helpers/redis.js'
 import { startClients } from './clients.js'
 import { runOutage } from './run-outage.js'
 
@@ -9,7 +9,7 @@ import { runOutage } from './run-outage.js'
 const TOLD = 2_000
 
 t.test('two hundred clients go on while Sentinel replaces the master, and nothing outdated outlives that for long', async (t) => {
-  const sentinel = await useSentinel(t)
+  const sentinel = await ownSentinel(t)
   const connection = { kind: 'sentinel', sentinels: sentinel.sentinels, name: sentinel.name } as const
   const clients = await startClients(t, [connection, connection])
 
