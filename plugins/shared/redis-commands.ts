@@ -1,6 +1,7 @@
 import type { Breaker } from './breaker.js'
 import { Deadlines } from './deadline.js'
 import { isReady, type PipelinedCommands, type RedisClient, type RedisPipeline } from './redis-client.js'
+import type { TimeBounds } from './redis-clock.js'
 import { RedisServers, type Group, type Server } from './redis-servers.js'
 
 export interface RedisCommandsOptions {
@@ -91,6 +92,11 @@ export class RedisCommands {
   /** Another server answers for some of the data, and has a clock of its own. */
   serverChanged (): void {
     this.#servers.forgetClocks()
+  }
+
+  /** The time of the server that answers for the key, as far as it is known. */
+  timeOf (key: string): TimeBounds | undefined {
+    return this.#servers.of(key).clock.bounds()
   }
 
   /** @throws UnavailableError where no command for the key would be sent */

@@ -1,4 +1,5 @@
-import type { Queueing, WriteLog } from './write-log.js'
+import { isReply, UnavailableError } from '../shared/redis-commands.js'
+import type { Queued, Queueing, WriteLog } from './write-log.js'
 
 export interface IntakeOptions {
   log: WriteLog
@@ -10,11 +11,14 @@ export interface IntakeOptions {
 }
 
 interface Asked extends Queueing {
-  readonly resolve: (version: number) => void
+  readonly resolve: (queued: Queued) => void
   readonly reject: (error: unknown) => void
   /** On the clock of `performance.now`: so long it waits for room. */
   readonly until: number
 }
+
+/** So often is sent what Redis has not answered: as many failures open the breaker. */
+const ATTEMPTS = 3
 
 /** Writes, and bytes of them, that go to Redis in one script: it does nothing else while that runs. */
 const MOST = 200
@@ -38,8 +42,8 @@ export class Intake {
     this.#asked = Array.from({ length: options.shards }, () => [])
   }
 
-  /** @returns the version. Rejects where it was not queued, or it is not known whether it was */
-  async enqueue (shard: number, id: string, payload: Buffer): Promise<number> {
+  /** Rejects where it was not queued, or it is not known whether it was; then so do those of its id that came after it. */
+  async enqueue (shard: number, id: string, payload: Buffer): Promise<Queued> {
     return await new Promise((resolve, reject) => {
       this.#asked[shard]!.push({ id, payload, resolve, reject, until: performance.now() + this.#options.fullTimeout })
       if (this.#sending.has(shard)) return
@@ -65,21 +69,36 @@ export class Intake {
     while (asked.length > 0) {
       const some = takeBatch(asked)
       try {
-        const versions = await this.#options.log.enqueue(shard, some)
+        const queued = await this.#enqueue(shard, some)
         const full: Asked[] = []
         some.forEach((one, index) => {
-          const version = versions[index]
-          if (version === undefined) full.push(one)
-          else one.resolve(version)
+          const own = queued[index]
+          if (own === undefined) full.push(one)
+          else one.resolve(own)
         })
         // In front of those that came later: of an id, the later write is not to be overtaken by the earlier.
         asked.unshift(...full)
         if (full.length > 0) await this.#roomFor(shard)
       } catch (error) {
-        for (const { reject } of some) reject(error)
+        // Not before what else is done with the earlier ones of its id.
+        const ids = new Set(some.map(({ id }) => id))
+        const later = asked.splice(0)
+        asked.push(...later.filter(({ id }) => !ids.has(id)))
+        for (const { reject } of [...some, ...later.filter(({ id }) => ids.has(id))]) reject(error)
       }
     }
     this.#sending.delete(shard)
+  }
+
+  /** Where no answer came they may be queued: nobody has been told yet, and so once more does no harm. */
+  async #enqueue (shard: number, some: readonly Asked[]): Promise<ReadonlyArray<Queued | undefined>> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#options.log.enqueue(shard, some)
+      } catch (error) {
+        if (attempt === ATTEMPTS || isReply(error) || error instanceof UnavailableError) throw error
+      }
+    }
   }
 
   async #roomFor (shard: number): Promise<void> {

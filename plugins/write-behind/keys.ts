@@ -20,6 +20,8 @@ export interface ShardKeys {
   readonly lease: string
   /** Stream of what could not be saved. */
   readonly dead: string
+  /** Hash of the last entry in that of each id, unless something newer has been saved since. */
+  readonly buried: string
   /** What a write was answered: a client that has lost the connection sends it again. */
   readonly answer: (write: string) => string
 }
@@ -39,6 +41,7 @@ export function shardKeys (prefix: string, name: string, shard: number): ShardKe
     version: of('version'),
     lease: of('lease'),
     dead: of('dead'),
+    buried: of('buried'),
     answer: (write) => of(`answer:${write}`)
   }
 }

@@ -1,3 +1,4 @@
+import { asError } from '../shared/redis-commands.js'
 import { writeOf, versionOf, type Write } from './record.js'
 import type { Claim, WriteLog } from './write-log.js'
 
@@ -7,6 +8,11 @@ interface Waiting {
   /** On the clock of `performance.now`. */
   readonly due: number
 }
+
+const NOTHING = Buffer.alloc(0)
+
+/** Milliseconds after which what Redis did not answer is read again. */
+const READ_AGAIN = 100
 
 /** What is to be saved now, with what stands in Redis for it. */
 export interface Batch {
@@ -23,7 +29,7 @@ export interface OwnedShardOptions {
   /** Claims that are read ahead. */
   ahead: number
   /** What stands in Redis cannot be read: damaged, or of a later release. */
-  onUnreadable: (claim: Claim, error: unknown) => void
+  onUnreadable: (claim: Claim, error: Error) => void
 }
 
 /**
@@ -42,8 +48,11 @@ export class OwnedShard {
   /** In the order of their times. */
   readonly #later: Waiting[] = []
   readonly #underWay = new Set<string>()
+  /** It is another's to own: nothing more of it is begun here. */
+  leaving = false
   #cursor = '0'
-  #mayHaveMore = true
+  /** When the stream is to be read on; never, where it has nothing that was not read yet. On the clock of `performance.now`. */
+  #readAt = -Infinity
   #reading = false
 
   constructor (options: OwnedShardOptions) {
@@ -52,45 +61,59 @@ export class OwnedShard {
     this.token = options.token
   }
 
-  /** Whether nothing of it waits here, or is under way. */
-  get isIdle (): boolean {
-    return this.#fresh.length + this.#later.length + this.#underWay.size === 0 && !this.#mayHaveMore
-  }
-
-  /** Whether the stream may have what was not read yet. */
-  get mayHaveMore (): boolean {
-    return this.#mayHaveMore
-  }
-
   get underWay (): number {
     return this.#underWay.size
   }
 
-  /** Something has been added to the stream. */
-  wake (): void {
-    this.#mayHaveMore = true
+  /** Whether the stream may have what was not read yet. */
+  get mayHaveMore (): boolean {
+    return this.#reading || this.#readAt < Infinity
   }
 
-  /** Reads on, where there is room and may be more. @returns whether anything came @throws FencedError, or where Redis does not answer */
+  /** When it is to be read on; undefined where there is nothing to read, or no room for it. */
+  get nextRead (): number | undefined {
+    return this.#readAt < Infinity && !this.#reading && this.#room > 0 ? this.#readAt : undefined
+  }
+
+  /** Something has been added to the stream. It is read when its time has come: then it has what came after it, too. */
+  wake (): void {
+    this.#readAt = Math.min(this.#readAt, performance.now() + this.#options.delay)
+  }
+
+  /** As soon as there is room. */
+  readNow (): void {
+    this.#readAt = -Infinity
+  }
+
+  get #room (): number {
+    return this.#options.ahead - this.#fresh.length
+  }
+
+  /** Reads on, when that is due and there is room. @returns whether there is more to do @throws FencedError, or where Redis does not answer */
   async read (): Promise<boolean> {
-    const { log, delay, ahead } = this.#options
-    const room = ahead - this.#fresh.length
-    if (!this.#mayHaveMore || this.#reading || room <= 0) return false
+    const { log, delay } = this.#options
+    const room = this.#room
+    if (!(this.nextRead! <= performance.now())) return false
     this.#reading = true
-    this.#mayHaveMore = false
+    this.#readAt = Infinity
     try {
       const asked = performance.now()
       const { claims, cursor, now } = await log.claim(this.shard, this.token, this.#cursor, room)
       this.#cursor = cursor
-      if (claims.length > 0) this.#mayHaveMore = true
+      if (claims.length > 0) this.readNow()
       for (const claim of claims) this.#fresh.push({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
-      return claims.length > 0
+      return this.#readAt < Infinity
     } catch (error) {
-      this.#mayHaveMore = true
+      this.#readAt = performance.now() + READ_AGAIN
       throw error
     } finally {
       this.#reading = false
     }
+  }
+
+  /** Whether some wait that have not been tried. */
+  get hasFresh (): boolean {
+    return this.#fresh.length > 0
   }
 
   /** When the next one is due; undefined where none waits. */
@@ -137,7 +160,7 @@ export class OwnedShard {
         batch.claims.push(current)
         batch.writes.push(write)
       } catch (error) {
-        this.#options.onUnreadable(current, error)
+        this.#options.onUnreadable(current, asError(error))
       }
     }
     return batch
@@ -157,5 +180,3 @@ export class OwnedShard {
     else this.#later.splice(place, 0, waiting)
   }
 }
-
-const NOTHING = Buffer.alloc(0)

@@ -3,9 +3,9 @@ import { entryFrom, entryOf } from '../shared/entry.js'
 export type Id = string | number
 
 /** A write that waits, or could not be saved. */
-export interface Write {
-  readonly id: Id
-  readonly value: unknown
+export interface Write<T = any, I extends Id = Id> {
+  readonly id: I
+  readonly value: T
   /** Rises with each write of the id. */
   readonly version: number
 }
@@ -28,12 +28,26 @@ export function payloadOf (id: Id, value: unknown): Buffer | { readonly unsuppor
   return payload
 }
 
+/** What `payloadOf` was given, as whoever reads it from Redis has it. */
+export function valueOf (payload: Buffer): unknown {
+  return entryFrom(payload.subarray(1)).value()
+}
+
 /** @throws on what is none, or a later release's */
 export function writeOf (id: string, record: Buffer): Write {
   const type = record[VERSION_DIGITS]
   const version = versionOf(record)
   if ((type !== NUMBER && type !== STRING) || !Number.isSafeInteger(version)) throw new UnreadableRecordError()
-  return { id: type === NUMBER ? Number(id) : id, version, value: entryFrom(record.subarray(VERSION_DIGITS + 1)).value() }
+  return { id: type === NUMBER ? Number(id) : id, version, value: valueOf(record.subarray(VERSION_DIGITS)) }
+}
+
+/** As `writeOf`, but without the value where that cannot be read. */
+export function readableWrite (id: string, record: Buffer): Write {
+  try {
+    return writeOf(id, record)
+  } catch {
+    return { id, value: undefined, version: versionOf(record) || 0 }
+  }
 }
 
 export function versionOf (record: Buffer): number {

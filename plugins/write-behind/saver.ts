@@ -1,24 +1,10 @@
 import { withResolvers } from '../shared/with-resolvers.js'
+import type { WriteBehindOptions } from './api.js'
 import type { Write } from './record.js'
 
-export interface SaveContext {
-  /** Rises with each write of the id: what the source has of a higher one is newer. */
-  readonly version: number
-  /** Aborts when the save has taken longer than `saveTimeout`, when another process has taken over, and when the app closes. */
-  readonly signal: AbortSignal
-}
-
-export type Save = (id: any, value: any, context: SaveContext) => unknown
-
-/**
- * @returns nothing when all are saved; else what went wrong with some: an array in the order of the writes, or a Map by id, with an
- *   Error for each that failed
- */
-export type SaveMany = (writes: readonly Write[], context: Pick<SaveContext, 'signal'>) => unknown
-
 export interface SaverOptions {
-  save: Save
-  saveMany: SaveMany | undefined
+  save: WriteBehindOptions['save']
+  saveMany: WriteBehindOptions['saveMany'] | undefined
   /** Milliseconds. */
   saveTimeout: number
   isOutage: (error: unknown) => boolean
@@ -26,7 +12,7 @@ export interface SaverOptions {
 
 /** How a save has ended: `error` is undefined where it went well. */
 export interface Outcome {
-  readonly error?: unknown
+  readonly error?: Error
   /** Nothing is wrong with the write itself. */
   readonly isOutage: boolean
 }
@@ -46,7 +32,7 @@ export class Saver {
     const { saveMany } = this.#options
     if (saveMany === undefined || writes.length === 1) return await this.#each(writes, signal)
     try {
-      const result = await this.#timed(signal, (own) => saveMany(writes, { signal: own }))
+      const result = await this.#timed(signal, (own) => saveMany([...writes], { signal: own }))
       return writes.map((write, index) => this.#outcomeIn(result, write, index))
     } catch (error) {
       // One of them can be what the source does not take: alone, each fails for itself.
@@ -72,7 +58,7 @@ export class Saver {
   }
 
   #outcomeOf (error: unknown): Outcome {
-    return { error: error ?? new Error('the save failed without an error'), isOutage: this.#options.isOutage(error) }
+    return { error: error instanceof Error ? error : new Error('the save threw what is no Error', { cause: error }), isOutage: this.#options.isOutage(error) }
   }
 
   /** What has not heard that its signal has aborted is waited for no longer. */

@@ -60,33 +60,50 @@ export class Worker {
     this.#options = options
   }
 
-  get shards (): number[] {
-    return [...this.#owned.keys()]
+  /** How many shards are this process' own. */
+  get shards (): number {
+    return this.#owned.size
   }
 
-  /** Whether nothing waits in the shards of this process, as far as it has read. */
-  get isIdle (): boolean {
-    return this.#running.size === 0 && [...this.#owned.values()].every(({ isIdle }) => isIdle)
+  owns (shard: number): boolean {
+    return this.#owned.has(shard)
   }
 
   /** Something waits in the shard. */
   wake (shard: number): void {
-    this.#owned.get(shard)?.wake()
+    const owned = this.#owned.get(shard)
+    if (owned === undefined) return
+    const before = owned.nextRead
+    owned.wake()
+    if (owned.nextRead !== before) this.#pump()
+  }
+
+  /** Something may wait in any of them: messages were missed. */
+  wakeAll (): void {
+    for (const shard of this.#owned.values()) shard.wake()
     this.#pump()
   }
 
   /** Takes the shards that are this process' to own, keeps those that it owns, and gives back the others. Never rejects. */
   async tend (isOurs: (shard: number) => boolean, shards: number): Promise<void> {
-    await Promise.all(Array.from({ length: shards }, (_, shard) => isOurs(shard) ? this.#keep(shard) : this.#giveBack(shard)))
+    await Promise.all(Array.from({ length: shards }, async (_, shard) => { await this.tendOne(shard, isOurs(shard)) }))
+  }
+
+  async tendOne (shard: number, isOurs: boolean): Promise<void> {
+    const owned = this.#owned.get(shard)
+    if (owned !== undefined) owned.leaving = !isOurs
+    // What is under way ends first: the next owner is not to begin beside it.
+    if (isOurs || (owned?.underWay ?? 0) > 0) await this.#keep(shard)
+    else if (owned !== undefined) await this.#giveBack(owned)
     this.#pump()
   }
 
-  /** Saves what it can without waiting for what has failed; resolves when nothing more is to be saved, or at the deadline. */
+  /** Saves what it can without waiting for what has failed; resolves when nothing more can be saved, or at the deadline. */
   async drain (deadline: number): Promise<void> {
     this.#draining = true
-    for (const shard of this.#owned.values()) shard.wake()
+    for (const shard of this.#owned.values()) shard.readNow()
     this.#pump()
-    while (performance.now() < deadline && !this.#isDrained()) await wait(Math.min(20, deadline - performance.now()))
+    while (performance.now() < deadline && this.#options.log.available && !this.#isDrained()) await wait(Math.min(20, deadline - performance.now()))
   }
 
   /** What is under way is aborted; what has not been acknowledged stays for the next owner. */
@@ -96,14 +113,12 @@ export class Worker {
     const owned = [...this.#owned.values()]
     for (const { lease } of owned) lease.abort(new Error('the app closes'))
     await Promise.all(this.#running)
-    await Promise.all(owned.map(({ shard, token }) => this.#options.log.release(shard, token).catch(this.#options.events.onRedisError)))
-    this.#owned.clear()
+    await Promise.all(owned.map(async (shard) => { await this.#giveBack(shard) }))
   }
 
   #isDrained (): boolean {
     const now = performance.now()
-    const isDue = (due: number | undefined): boolean => due !== undefined && due <= now
-    return this.#running.size === 0 && (now < this.#pausedUntil || [...this.#owned.values()].every((shard) => !isDue(shard.nextDue) && !shard.mayHaveMore))
+    return this.#running.size === 0 && (now < this.#pausedUntil || [...this.#owned.values()].every((shard) => shard.leaving || !(shard.mayHaveMore || shard.hasFresh || shard.nextDue! <= now)))
   }
 
   async #keep (shard: number): Promise<void> {
@@ -113,7 +128,7 @@ export class Worker {
     const asked = performance.now()
     try {
       const waiting = await log.tend(shard, token, lease)
-      if (this.#closed) return
+      if (this.#closed) return await this.#forget(shard, token)
       if (waiting === undefined) return this.#lose(shard)
       const owned = known ?? new OwnedShard({ log, shard, token, delay, ahead: BATCHES_AHEAD * batch, onUnreadable: (claim, error) => { void this.#giveUp(shard, claim, error) } })
       owned.leaseUntil = asked + lease
@@ -125,13 +140,13 @@ export class Worker {
     }
   }
 
-  async #giveBack (shard: number): Promise<void> {
-    const owned = this.#owned.get(shard)
-    if (owned === undefined) return
-    // What is under way ends first: the next owner is not to begin beside it.
-    if (owned.underWay > 0) return
+  async #giveBack ({ shard, token }: OwnedShard): Promise<void> {
     this.#owned.delete(shard)
-    await this.#options.log.release(shard, owned.token).catch(this.#options.events.onRedisError)
+    await this.#forget(shard, token)
+  }
+
+  async #forget (shard: number, token: string): Promise<void> {
+    await this.#options.log.release(shard, token).catch(this.#options.events.onRedisError)
   }
 
   #lose (shard: number): void {
@@ -143,22 +158,27 @@ export class Worker {
     if (this.#closed) return
     clearTimeout(this.#timer)
     const now = performance.now()
-    for (const shard of this.#owned.values()) void this.#read(shard)
-    const paused = now < this.#pausedUntil
-    for (const shard of paused ? [] : this.#owned.values()) {
-      while (this.#running.size < this.#options.concurrency && this.#isSafe(shard)) {
-        const claims = shard.take(now, this.#options.batch, this.#draining)
-        if (claims.length === 0) break
-        const running = this.#save(shard, claims).finally(() => {
-          this.#running.delete(running)
-          this.#pump()
-        })
-        this.#running.add(running)
-      }
+    const owned = [...this.#owned.values()].filter(({ leaving }) => !leaving)
+    for (const shard of owned) void this.#read(shard)
+    for (const shard of now < this.#pausedUntil ? [] : owned) this.#begin(shard, now)
+    const reads = Math.min(...owned.map(({ nextRead = Infinity }) => nextRead))
+    const saves = this.#running.size < this.#options.concurrency ? Math.max(this.#pausedUntil, Math.min(...owned.map(({ nextDue = Infinity }) => nextDue))) : Infinity
+    const next = Math.min(reads, saves)
+    if (next < Infinity) this.#timer = setTimeout(() => { this.#pump() }, Math.max(1, next - now)).unref()
+  }
+
+  #begin (shard: OwnedShard, now: number): void {
+    const { concurrency, batch } = this.#options
+    while (this.#running.size < concurrency && this.#isSafe(shard)) {
+      const claims = shard.take(now, batch, this.#draining)
+      if (claims.length === 0) return
+      const running = this.#save(shard, claims).finally(() => {
+        this.#running.delete(running)
+        if (shard.leaving && shard.underWay === 0 && this.owns(shard.shard)) void this.#giveBack(shard)
+        this.#pump()
+      })
+      this.#running.add(running)
     }
-    const due = Math.min(...[...this.#owned.values()].map(({ nextDue }) => nextDue ?? Infinity))
-    const next = Math.max(due, this.#pausedUntil)
-    if (next < Infinity && this.#running.size < this.#options.concurrency) this.#timer = setTimeout(() => { this.#pump() }, Math.max(1, next - now)).unref()
   }
 
   #isSafe ({ leaseUntil }: OwnedShard): boolean {
@@ -254,7 +274,7 @@ export class Worker {
     events.onDead(claim, error, tries)
   }
 
-  async #giveUp (shard: number, claim: Claim, error: unknown): Promise<void> {
+  async #giveUp (shard: number, claim: Claim, error: Error): Promise<void> {
     const owned = this.#owned.get(shard)
     if (owned === undefined) return
     await this.#notSaved(owned, [{ ...claim, tries: this.#options.attempts }], [{ error, isOutage: false }])
@@ -275,7 +295,8 @@ export class Worker {
   }
 }
 
-function reasonOf (error: unknown): string {
+/** What was wrong, as a text that lies with the dead letters. */
+export function reasonOf (error: unknown): string {
   const { type, code, message } = loggableError(error)
   return `${code ?? type}: ${message}`
 }

@@ -3,7 +3,8 @@ import { RedisCommands } from '../../plugins/shared/redis-commands.js'
 import { SHARDS, shardOf } from '../../plugins/write-behind/keys.js'
 import { isOutage } from '../../plugins/write-behind/outage.js'
 import { payloadOf, type Write } from '../../plugins/write-behind/record.js'
-import { Saver, type Save, type SaveMany } from '../../plugins/write-behind/saver.js'
+import type { WriteBehindOptions } from '../../plugins/write-behind/index.js'
+import { Saver } from '../../plugins/write-behind/saver.js'
 import { Worker, type WorkerOptions } from '../../plugins/write-behind/worker.js'
 import { WriteLog } from '../../plugins/write-behind/write-log.js'
 import { connect, freshPrefix } from '../cache/build-app.js'
@@ -15,8 +16,8 @@ const redis = await useRedis(t)
 
 interface SceneOptions extends Partial<WorkerOptions> {
   prefix?: string
-  save?: Save
-  saveMany?: SaveMany
+  save?: WriteBehindOptions['save']
+  saveMany?: NonNullable<WriteBehindOptions['saveMany']>
   saveTimeout?: number
 }
 
@@ -55,7 +56,7 @@ async function scene (t: Test, { prefix = freshPrefix(redis.prefix), save = () =
 
 t.test('what waits is saved, whether it came before the worker or after it', async (t) => {
   const saved = new Map<string, unknown>()
-  const { set, own, empty } = await scene(t, { save: (id, value) => { saved.set(id, value) } })
+  const { set, own, empty } = await scene(t, { save: (id, value) => { saved.set(String(id), value) } })
   for (let id = 0; id < 50; id++) await set(`before ${id}`, id)
   await own()
   for (let id = 0; id < 50; id++) await set(`after ${id}`, id)

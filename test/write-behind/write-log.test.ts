@@ -9,14 +9,14 @@ import { connect, freshPrefix } from '../cache/build-app.js'
 import { useCluster, useRedis } from '../helpers/redis.js'
 
 const redis = await useRedis(t)
-const cluster = await useCluster(t, { replicas: 0 })
+const cluster = await useCluster(t)
 
 const topologies: Array<{ name: string, open: (t: Test) => Promise<RedisClient> }> = [
   { name: 'stand-alone', open: (t) => connect(t, redis.url) },
   {
     name: 'Cluster',
     async open (t) {
-      const client = new Cluster(cluster.startupNodes)
+      const client = new Cluster(cluster)
       t.teardown(() => { client.disconnect() })
       await new Promise((resolve) => client.once('ready', resolve))
       return client
@@ -33,7 +33,7 @@ for (const { name, open } of topologies) {
     function build ({ limit = 1_000, prefix = freshPrefix(redis.prefix) } = {}) {
       const log = new WriteLog({ commands: new RedisCommands({ client, timeout: 10_000 }), prefix, name: 'views', channel: `${prefix}:write-behind`, limit })
       const shard = shardOf('id')
-      const enqueue = async (value: unknown, id = 'id'): Promise<number | undefined> => (await log.enqueue(shardOf(id), [{ id, payload: payload(value, id) }]))[0]
+      const enqueue = async (value: unknown, id = 'id'): Promise<number | undefined> => (await log.enqueue(shardOf(id), [{ id, payload: payload(value, id) }]))[0]?.version
       const values = async (token: string, cursor = '0') => (await log.claim(shard, token, cursor, 100)).claims.map(({ id, record }) => writeOf(id, record).value)
       return { log, prefix, shard, enqueue, values }
     }
