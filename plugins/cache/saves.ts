@@ -1,4 +1,4 @@
-import { InOrder } from './in-order.js'
+import { InOrder } from '../shared/in-order.js'
 import { LoadRun } from './load-run.js'
 
 /** Saves of one key, one after the other: which of two at once the source takes last, nobody could say. */

@@ -1,6 +1,6 @@
 import { EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisTier } from '../shared/redis-tier.js'
-import { InOrder } from './in-order.js'
+import { InOrder } from '../shared/in-order.js'
 import type { Messages } from './messages.js'
 import { Recent } from './recent.js'
 import type { Tags } from './tags.js'

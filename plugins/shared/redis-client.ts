@@ -23,6 +23,9 @@ export interface RedisClient {
   info (section: string): Promise<string>
   publish (channel: string, message: string): Promise<unknown>
   eval (script: string, numberOfKeys: number, ...args: Array<string | Buffer | number>): Promise<unknown>
+  /** Any command, with the texts in the answer as bytes: the types of ioredis have no `evalBuffer`. */
+  callBuffer? (command: string, ...args: Array<string | Buffer | number>): Promise<unknown>
+  call? (command: string, ...args: Array<string | Buffer | number>): Promise<unknown>
   duplicate (...options: any[]): RedisSubscriber
   on? (event: string, listener: (node?: RedisNode) => void): unknown
   off? (event: string, listener: (node?: RedisNode) => void): unknown
@@ -35,7 +38,7 @@ export interface RedisClient {
 }
 
 /** What is asked of one node of a Cluster. */
-export type RedisNode = Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate'>
+export type RedisNode = Pick<RedisClient, 'status' | 'options' | 'publish' | 'duplicate' | 'info' | 'call'>
 
 export interface RedisSubscriber {
   readonly status: string

@@ -9,6 +9,15 @@ const SHARED = 20
 /** TIME names no key, and so a Cluster's client would ask any node. */
 const TIME_OF_NODE = "return redis.call('TIME')"
 
+/** Milliseconds of a server's time. */
+export interface TimeBounds {
+  readonly earliest: number
+  readonly latest: number
+}
+
+/** The most by which two clocks come apart in a millisecond: what NTP corrects at most, 500 parts in a million. */
+const DRIFT = 5e-4
+
 /**
  * The clock of a server as seen from here, so that a script can be told until when it may run: a command that we gave up may
  * still wait in a socket or in a client that is reconnecting.
@@ -18,6 +27,8 @@ export class RedisClock {
   readonly #now: () => number
   #offset = 0
   #learnt = -Infinity
+  /** Milliseconds that the question for it took: the server answered at some time in them. */
+  #roundTrip = 0
   #question: { readonly asked: number, readonly answer: Promise<void> } | undefined
 
   /** @param now a monotonic clock, milliseconds */
@@ -36,10 +47,20 @@ export class RedisClock {
     return asked + this.#offset + ahead
   }
 
+  /** Between which times it is there now; undefined where it was not asked yet, or its answer is of no use any more. */
+  bounds (): TimeBounds | undefined {
+    if (this.#learnt === -Infinity) return undefined
+    const now = this.#now()
+    const drift = (now - this.#learnt) * DRIFT
+    return { earliest: now + this.#offset - drift, latest: now + this.#offset + this.#roundTrip + drift }
+  }
+
   /** Asks the server what time it is. @param key that it answers for */
   async learn (key: string): Promise<void> {
+    const asked = this.#now()
     const [seconds, microseconds] = await this.#ask(key)
     this.#learnt = this.#now()
+    this.#roundTrip = this.#learnt - asked
     this.#offset = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - this.#learnt
   }
 

@@ -1,6 +1,7 @@
 import type { Breaker } from './breaker.js'
 import { Deadlines } from './deadline.js'
 import { isReady, type PipelinedCommands, type RedisClient, type RedisPipeline } from './redis-client.js'
+import type { TimeBounds } from './redis-clock.js'
 import { RedisServers, type Group, type Server } from './redis-servers.js'
 
 export interface RedisCommandsOptions {
@@ -93,6 +94,11 @@ export class RedisCommands {
     this.#servers.forgetClocks()
   }
 
+  /** The time of the server that answers for the key, as far as it is known. */
+  timeOf (key: string): TimeBounds | undefined {
+    return this.#servers.of(key).clock.bounds()
+  }
+
   /** @throws UnavailableError where no command for the key would be sent */
   check (key: string): void {
     this.#check(this.#servers.of(key))
@@ -130,6 +136,15 @@ export class RedisCommands {
       return await evalOf(script, { keys, args }, deadline)(this.#client)
     })
     return inTime(result, server) as Result
+  }
+
+  /** As `write`, with the texts in the answer as bytes. */
+  async writeBuffers (script: string, { keys, args }: Write): Promise<unknown> {
+    const server = this.#servers.of(keys[0]!)
+    return inTime(await this.#attempt(server, keys[0]!, async () => {
+      const deadline = await this.#deadline(server, keys[0]!)
+      return await this.#client.callBuffer!('eval', script, keys.length, ...keys, ...args, deadline)
+    }), server)
   }
 
   /** As `write`, each for itself; in Cluster, those of one node in one piece. */

@@ -1,4 +1,4 @@
-import { withResolvers, type Resolvers } from '../shared/with-resolvers.js'
+import { withResolvers, type Resolvers } from './with-resolvers.js'
 
 /** @param waited whether it had to wait for other work of its key */
 type Work<T> = (waited: boolean) => Promise<T>

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { InOrder } from '../../plugins/cache/in-order.js'
+import { InOrder } from '../../plugins/shared/in-order.js'
 import { gate } from '../helpers/gate.js'
 
 t.test('the work of a key runs one after the other, also after an error; other keys do not wait', async (t) => {

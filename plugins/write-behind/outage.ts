@@ -1,0 +1,36 @@
+/** Classes of SQLSTATE: connection exceptions, insufficient resources, the operator's intervention (shutdown, starting up). */
+const SQL_CLASSES = new Set(['08', '53', '57'])
+
+/** SQLSTATE of one that has become a replica, of a deadlock, of what could not be serialised: nothing is wrong with the write. */
+const SQL_STATES = new Set(['25006', '40001', '40P01'])
+
+/** Not in the class of the operator: the statement itself was cancelled, by `statement_timeout` for one. */
+const STATEMENT_CANCELLED = '57014'
+
+const SYSTEM = /^E(?:CONNREFUSED|CONNRESET|CONNABORTED|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|MFILE|NFILE)$/
+
+const NAMES = /^Mongo(?:Network|NetworkTimeout|ServerSelection|PoolCleared|PoolClosed|WaitQueueTimeout|TopologyClosed|NotConnected)(?:Error)?$/
+
+/** Of pg and pg-pool, whose errors have neither code nor name of their own. */
+const MESSAGES = /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end)/
+
+/**
+ * Whether the source is away, so that nothing is wrong with the write: by the error, or its cause, of a system call, of Postgres
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html) or of MongoDB.
+ */
+export function isOutage (error: unknown): boolean {
+  for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
+    const { code, name, message, cause, errors } = error as Record<string, unknown>
+    if (typeof code === 'string' && (SYSTEM.test(code) || isSqlOutage(code))) return true
+    if (typeof name === 'string' && NAMES.test(name)) return true
+    if (typeof message === 'string' && MESSAGES.test(message)) return true
+    // One for each address that was tried.
+    if (Array.isArray(errors) && errors.length > 0 && errors.every(isOutage)) return true
+    error = cause
+  }
+  return false
+}
+
+function isSqlOutage (code: string): boolean {
+  return code.length === 5 && code !== STATEMENT_CANCELLED && (SQL_CLASSES.has(code.slice(0, 2)) || SQL_STATES.has(code))
+}

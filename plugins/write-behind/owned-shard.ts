@@ -1,0 +1,182 @@
+import { asError } from '../shared/redis-commands.js'
+import { writeOf, versionOf, type Write } from './record.js'
+import type { Claim, WriteLog } from './write-log.js'
+
+/** A claim that is to be saved, at once or later. */
+interface Waiting {
+  readonly claim: Claim
+  /** On the clock of `performance.now`. */
+  readonly due: number
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Milliseconds after which what Redis did not answer is read again. */
+const READ_AGAIN = 100
+
+/** What is to be saved now, with what stands in Redis for it. */
+export interface Batch {
+  readonly claims: readonly Claim[]
+  readonly writes: readonly Write[]
+}
+
+export interface OwnedShardOptions {
+  log: WriteLog
+  shard: number
+  token: string
+  /** Milliseconds that a write waits, for others of its id to come. */
+  delay: number
+  /** Claims that are read ahead. */
+  ahead: number
+  /** What stands in Redis cannot be read: damaged, or of a later release. */
+  onUnreadable: (claim: Claim, error: Error) => void
+}
+
+/**
+ * A shard of which this process is the owner: what of it is to be saved, and when. Of an id one save is under way at a time, since
+ * it waits in one place of the stream only.
+ */
+export class OwnedShard {
+  readonly shard: number
+  readonly token: string
+  /** Aborts when the lease has ended. */
+  readonly lease = new AbortController()
+  /** On the clock of `performance.now`: till then nobody else can own it. */
+  leaseUntil = -Infinity
+  readonly #options: OwnedShardOptions
+  readonly #fresh: Waiting[] = []
+  /** In the order of their times. */
+  readonly #later: Waiting[] = []
+  readonly #underWay = new Set<string>()
+  /** It is another's to own: nothing more of it is begun here. */
+  leaving = false
+  #cursor = '0'
+  /** When the stream is to be read on; never, where it has nothing that was not read yet. On the clock of `performance.now`. */
+  #readAt = -Infinity
+  #reading = false
+
+  constructor (options: OwnedShardOptions) {
+    this.#options = options
+    this.shard = options.shard
+    this.token = options.token
+  }
+
+  get underWay (): number {
+    return this.#underWay.size
+  }
+
+  /** Whether the stream may have what was not read yet. */
+  get mayHaveMore (): boolean {
+    return this.#reading || this.#readAt < Infinity
+  }
+
+  /** When it is to be read on; undefined where there is nothing to read, or no room for it. */
+  get nextRead (): number | undefined {
+    return this.#readAt < Infinity && !this.#reading && this.#room > 0 ? this.#readAt : undefined
+  }
+
+  /** Something has been added to the stream. It is read when its time has come: then it has what came after it, too. */
+  wake (): void {
+    this.#readAt = Math.min(this.#readAt, performance.now() + this.#options.delay)
+  }
+
+  /** As soon as there is room. */
+  readNow (): void {
+    this.#readAt = -Infinity
+  }
+
+  get #room (): number {
+    return this.#options.ahead - this.#fresh.length
+  }
+
+  /** Reads on, when that is due and there is room. @returns whether there is more to do @throws FencedError, or where Redis does not answer */
+  async read (): Promise<boolean> {
+    const { log, delay } = this.#options
+    const room = this.#room
+    if (!(this.nextRead! <= performance.now())) return false
+    this.#reading = true
+    this.#readAt = Infinity
+    try {
+      const asked = performance.now()
+      const { claims, cursor, now } = await log.claim(this.shard, this.token, this.#cursor, room)
+      this.#cursor = cursor
+      if (claims.length > 0) this.readNow()
+      for (const claim of claims) this.#fresh.push({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
+      return this.#readAt < Infinity
+    } catch (error) {
+      this.#readAt = performance.now() + READ_AGAIN
+      throw error
+    } finally {
+      this.#reading = false
+    }
+  }
+
+  /** Whether some wait that have not been tried. */
+  get hasFresh (): boolean {
+    return this.#fresh.length > 0
+  }
+
+  /** When the next one is due; undefined where none waits. */
+  get nextDue (): number | undefined {
+    const [fresh, later] = [this.#fresh[0]?.due, this.#later[0]?.due]
+    return fresh === undefined ? later : Math.min(fresh, later ?? Infinity)
+  }
+
+  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. @param hasten not to wait for other writes */
+  take (now: number, most: number, hasten = false): Claim[] {
+    const taken: Claim[] = []
+    for (const from of [this.#later, this.#fresh]) {
+      const time = hasten && from === this.#fresh ? Infinity : now
+      let count = 0
+      while (taken.length + count < most && count < from.length && from[count]!.due <= time) count++
+      taken.push(...from.splice(0, count).map(({ claim }) => claim))
+    }
+    for (const { id } of taken) this.#underWay.add(id)
+    return taken
+  }
+
+  /**
+   * What is to be saved of them: of those that had to wait, what has come since.
+   *
+   * @throws FencedError, or where Redis does not answer
+   */
+  async latest (claims: readonly Claim[]): Promise<Batch> {
+    const old = claims.filter(({ tries, record }) => tries > 0 || record.length === 0)
+    const records = new Map<string, Buffer | undefined>()
+    if (old.length > 0) {
+      const found = await this.#options.log.reclaim(this.shard, this.token, old.map(({ id }) => id))
+      old.forEach(({ id }, index) => { records.set(id, found[index]) })
+    }
+    const batch = { claims: [] as Claim[], writes: [] as Write[] }
+    for (const claim of claims) {
+      const record = records.has(claim.id) ? records.get(claim.id) : claim.record
+      if (record === undefined) {
+        this.ended([claim])
+        continue
+      }
+      const current = { ...claim, record, version: versionOf(record) }
+      try {
+        const write = writeOf(claim.id, record)
+        batch.claims.push(current)
+        batch.writes.push(write)
+      } catch (error) {
+        this.#options.onUnreadable(current, asError(error))
+      }
+    }
+    return batch
+  }
+
+  /** They are not under way any more. */
+  ended (claims: ReadonlyArray<Pick<Claim, 'id'>>): void {
+    for (const { id } of claims) this.#underWay.delete(id)
+  }
+
+  /** It is to be saved again, at that time. What stands in Redis by then is read anew, and need not be held on to. */
+  again (claim: Claim, tries: number, due: number): void {
+    this.#underWay.delete(claim.id)
+    const waiting = { claim: { ...claim, tries, record: NOTHING }, due }
+    const place = this.#later.findIndex((other) => other.due > due)
+    if (place === -1) this.#later.push(waiting)
+    else this.#later.splice(place, 0, waiting)
+  }
+}

@@ -1,0 +1,245 @@
+import { describe } from '../shared/options.js'
+import { isReply } from '../shared/redis-commands.js'
+import type { DeadLetter, SetResult, WriteBehind, WriteBehindStats } from './api.js'
+import { buried, depth, refused, retried, saved, savedDirectly, sourceAway } from './channels.js'
+import { DeadLetters } from './dead-letters.js'
+import { DirectSaves } from './direct-saves.js'
+import { ClosingError, comeAgain, DurabilityError, FullError, IdError, OptionError, UnavailableError, ValueError } from './errors.js'
+import { Intake } from './intake.js'
+import { shardOf, SHARDS } from './keys.js'
+import { Membership } from './membership.js'
+import { payloadOf, readableWrite, type Id, type Write } from './record.js'
+import { Saver } from './saver.js'
+import type { QueueSettings } from './settings.js'
+import { reasonOf, Worker, type WorkerEvents } from './worker.js'
+import { WriteLog, type WriteLogOptions } from './write-log.js'
+
+/** What goes wrong, for the log. */
+export interface QueueReports {
+  onRedisError: (error: unknown) => void
+  onDead: (queue: string, version: number, tries: number, error: unknown) => void
+  onSourceAway: (queue: string, error: unknown) => void
+  onSourceBack: (queue: string) => void
+  /** What the user's `onDead` threw. */
+  onCallbackError: (error: unknown) => void
+}
+
+export interface QueueOptions extends Omit<WriteLogOptions, 'limit'> {
+  settings: QueueSettings
+  /** Milliseconds. */
+  lease: number
+  /** Wall clock, milliseconds. */
+  now: () => number
+  /** As `Math.random`. */
+  random: () => number
+  /** @throws while what Redis is set to would lose writes */
+  checkDurability: () => void
+  reports: QueueReports
+}
+
+/** Bytes of an id: a script is sent with each. */
+const LONGEST_ID = 1_024
+
+const LETTERS_AT_ONCE = 100
+
+/** One queue of writes, in one process. */
+export class WriteQueue implements WriteBehind {
+  readonly #options: QueueOptions
+  readonly #log: WriteLog
+  readonly #intake: Intake
+  readonly #worker: Worker
+  readonly #membership: Membership
+  readonly #direct: DirectSaves
+  readonly #letters: DeadLetters
+  readonly #counts = { queued: 0, coalesced: 0, direct: 0, refused: 0 }
+  #closing = false
+
+  constructor (options: QueueOptions) {
+    this.#options = options
+    const { settings, name, lease, now, random, reports } = options
+    this.#log = new WriteLog({ ...options, limit: Math.ceil(settings.limit / SHARDS) })
+    const saver = new Saver(settings)
+    this.#intake = new Intake({ log: this.#log, shards: SHARDS, fullTimeout: settings.fullTimeout, fullError: () => comeAgain(new FullError(name)) })
+    this.#worker = new Worker({ ...settings, log: this.#log, saver, lease, random, events: this.#events() })
+    this.#membership = new Membership({ log: this.#log, worker: this.#worker, lease, onRedisError: reports.onRedisError, onTended: () => { this.#publishDepth() } })
+    this.#direct = new DirectSaves({ saver, now, timeOf: (id) => this.#log.timeOf(shardOf(String(id))), take: (version) => this.#log.see(Math.max(version, this.#log.highest + 1)) })
+    this.#letters = new DeadLetters(this.#log)
+  }
+
+  start (): void {
+    this.#membership.start()
+  }
+
+  /** Something waits in the shard, or it was given back. */
+  hear (shard: number): void {
+    this.#membership.hear(shard)
+  }
+
+  /** Messages may have been missed. */
+  hearAgain (): void {
+    this.#worker.wakeAll()
+  }
+
+  async set (id: Id, value: unknown): Promise<SetResult> {
+    const text = textOf(id)
+    const payload = payloadOf(id, value)
+    if ('unsupported' in payload) throw new ValueError(`it has ${payload.unsupported}`)
+    const { maxBytes } = this.#options.settings
+    if (payload.length > maxBytes) throw new ValueError(`it has ${payload.length} bytes, and maxBytes is ${maxBytes}`)
+    try {
+      this.#options.checkDurability()
+      if (this.#closing) throw comeAgain(new ClosingError())
+      return await this.#queue(text, { id, payload })
+    } catch (error) {
+      if (isRefusal(error)) {
+        this.#counts.refused++
+        refused.publish(() => ({ queue: this.#options.name, error }))
+      }
+      throw error
+    }
+  }
+
+  async pending (id: Id): Promise<Write | undefined> {
+    const text = textOf(id)
+    return await this.#asked(() => this.#log.pending(text))
+  }
+
+  async deadLetters ({ after, count = LETTERS_AT_ONCE }: { after?: string, count?: number } = {}): Promise<DeadLetter[]> {
+    return await this.#asked(() => this.#letters.list(after, Math.max(1, Math.min(10_000, Math.trunc(count)))))
+  }
+
+  async replay (letter: string): Promise<'queued' | 'superseded' | 'gone'> {
+    return await this.#asked(() => this.#letters.replay(letter))
+  }
+
+  async discard (letter: string): Promise<boolean> {
+    return await this.#asked(() => this.#letters.discard(letter))
+  }
+
+  async stats (): Promise<WriteBehindStats> {
+    const { saved, failed, dead } = this.#worker.counts
+    return { ...await this.#depth(Array.from({ length: SHARDS }, (_, shard) => shard)), shards: this.#worker.shards, ...this.#counts, saved, retries: failed - dead, dead }
+  }
+
+  /** Saves what waits in the shards of this process, until the deadline; the rest stays for others, and for the next start. */
+  async drain (deadline: number): Promise<void> {
+    await this.#membership.leave()
+    await this.#worker.drain(deadline)
+  }
+
+  async close (): Promise<void> {
+    this.#closing = true
+    const error = comeAgain(new ClosingError())
+    this.#intake.close(error)
+    this.#direct.close(error)
+    await this.#worker.close()
+  }
+
+  async #queue (text: string, write: { readonly id: Id, readonly payload: Buffer }): Promise<SetResult> {
+    const shard = shardOf(text)
+    let failure: unknown
+    if (!this.#direct.isBusy(write.id)) {
+      try {
+        const { version, coalesced } = await this.#intake.enqueue(shard, text, write.payload)
+        this.#counts.queued++
+        if (coalesced) this.#counts.coalesced++
+        this.#worker.wake(shard)
+        return { version, queued: true }
+      } catch (error) {
+        if (error instanceof FullError || error instanceof ClosingError) throw error
+        failure = error
+      }
+    }
+    const version = await this.#direct.save(write, async () => { await this.#checkOrder(text, failure) })
+    this.#counts.direct++
+    savedDirectly.publish(() => ({ queue: this.#options.name, id: text, version }))
+    return { version, queued: false }
+  }
+
+  /** @param failure of the attempt to queue; undefined where none was made, because one before it is saved @throws UnavailableError where to save at once could reorder */
+  async #checkOrder (text: string, failure: unknown): Promise<void> {
+    if (this.#options.settings.fenced) return
+    // Redis takes no writes, but is there, and says whether one waits; who writes now from elsewhere does so at the same time.
+    if (failure === undefined || refusesWrites(failure)) {
+      const waiting = await this.#log.pending(text).catch((cause: unknown) => { throw this.#unavailable(cause) })
+      if (waiting === undefined) return
+    }
+    throw this.#unavailable(failure)
+  }
+
+  #unavailable (cause: unknown): Error {
+    return comeAgain(new UnavailableError(this.#options.name, { cause }))
+  }
+
+  async #asked<T> (ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      if (error instanceof OptionError) throw error
+      throw this.#unavailable(error)
+    }
+  }
+
+  #events (): WorkerEvents {
+    const { name: queue, settings, reports } = this.#options
+    let isAway = false
+    return {
+      onSaved: (claims, elapsed) => {
+        if (isAway) reports.onSourceBack(queue)
+        isAway = false
+        for (const shard of new Set(claims.map(({ id }) => shardOf(id)))) this.#intake.roomIn(shard)
+        saved.publish(() => ({ queue, writes: claims.length, elapsed }))
+      },
+      onFailed: ({ id, version }, error, tries) => { retried.publish(() => ({ queue, id, version, tries, error })) },
+      onDead: ({ id, version, record }, error, tries) => {
+        reports.onDead(queue, version, tries, error)
+        buried.publish(() => ({ queue, id, version, tries, error }))
+        // What is the user's own must not end what saves.
+        new Promise((resolve) => { resolve(settings.onDead({ ...readableWrite(id, record), tries, reason: reasonOf(error) })) }).catch(reports.onCallbackError)
+      },
+      onOutage: (error, pause) => {
+        if (!isAway) reports.onSourceAway(queue, error)
+        isAway = true
+        sourceAway.publish(() => ({ queue, error, pause }))
+      },
+      onRedisError: reports.onRedisError
+    }
+  }
+
+  #publishDepth (): void {
+    if (!depth.isHeard) return
+    const shards = Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => this.#worker.owns(shard))
+    void this.#depth(shards).then(({ depth: waiting, lag, deadLetters }) => {
+      if (waiting !== undefined) depth.publish(() => ({ queue: this.#options.name, depth: waiting, lag: lag!, deadLetters: deadLetters! }))
+    })
+  }
+
+  async #depth (shards: readonly number[]): Promise<Pick<WriteBehindStats, 'depth' | 'lag' | 'deadLetters'>> {
+    try {
+      const depths = await Promise.all(shards.map((shard) => this.#log.depth(shard)))
+      const sum = (of: 'waiting' | 'dead'): number => depths.reduce((all, one) => all + one[of], 0)
+      return { depth: sum('waiting'), lag: Math.max(0, ...depths.map(({ lag }) => lag)), deadLetters: sum('dead') }
+    } catch (error) {
+      this.#options.reports.onRedisError(error)
+      return { depth: undefined, lag: undefined, deadLetters: undefined }
+    }
+  }
+}
+
+/** @throws IdError */
+function textOf (id: Id): string {
+  if (typeof id === 'number' ? !Number.isFinite(id) : typeof id !== 'string' || id === '' || !id.isWellFormed() || Buffer.byteLength(id) > LONGEST_ID) throw new IdError(describe(id))
+  return String(id)
+}
+
+function isRefusal (error: unknown): boolean {
+  return [FullError, UnavailableError, DurabilityError, ClosingError].some((kind) => error instanceof kind)
+}
+
+/**
+ * Whether a Redis that has the data refused a write for want of memory, of a disk or of replicas: then nothing was written, and what it
+ * says of what waits is true. Not that of a replica, which may not have heard.
+ */
+function refusesWrites (error: unknown): boolean {
+  return isReply(error) && /\b(?:OOM command|MISCONF |NOREPLICAS )/.test((error as Error).message)
+}

@@ -1,0 +1,187 @@
+import { UNLESS_LATE } from '../shared/redis-commands.js'
+import { VERSION_DIGITS } from './record.js'
+
+// Each works on the keys of one shard, and so of one slot of a Cluster; its last argument is its deadline.
+
+/** What a script answers whose caller does not own the shard any more. */
+export const FENCED = -2
+
+/** Bytes of records after which a script that reads several has enough: Redis does nothing else while it runs. */
+const SCRIPT_BYTES = 4 * 2 ** 20
+
+// The versions are those of Redis' clock in microseconds, or one more than the last: so they rise also when all that Redis had is
+// lost. The floor is the highest that the process has seen, on whatever server. Sent again, the script answers what it has. Negative is
+// the version of a write that has come in the place of one that waited.
+export const ENQUEUE = `${UNLESS_LATE}
+  local records, queue, version, answer = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+  local given = redis.call('GET', answer)
+  if given then return cjson.decode(given) end
+  local limit, floor, channel, shard = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+  local last = math.max(tonumber(redis.call('GET', version) or 0), floor)
+  local now = time[1] * 1000000 + time[2]
+  local waiting = redis.call('HLEN', records)
+  local before, versions = waiting, {}
+  for at = 5, #ARGV - 2, 2 do
+    local id = ARGV[at]
+    local waits = redis.call('HEXISTS', records, id) == 1
+    if waits or waiting < limit then
+      last = math.max(last + 1, now)
+      local text = string.format('%0${VERSION_DIGITS}.0f', last)
+      redis.call('HSET', records, id, text .. ARGV[at + 1])
+      if waits then
+        text = '-' .. text
+      else
+        redis.call('XADD', queue, '*', 'id', id)
+        waiting = waiting + 1
+      end
+      versions[#versions + 1] = text
+    else
+      versions[#versions + 1] = ''
+    end
+  end
+  redis.call('SET', version, string.format('%.0f', last))
+  local left = math.ceil(tonumber(ARGV[#ARGV]) - time[1] * 1000 - time[2] / 1000) + 1
+  redis.call('SET', answer, cjson.encode(versions), 'PX', left)
+  if waiting > before then redis.call('PUBLISH', channel, shard) end
+  return versions
+`
+export const PENDING = `${UNLESS_LATE}
+  return redis.call('HGET', KEYS[1], ARGV[1])
+`
+// Entries whose record has gone are of nothing.
+export const CLAIM = `${UNLESS_LATE}
+  local lease, queue, records, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+  if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
+  local claims, cursor, bytes = {}, ARGV[2], 0
+  for _, entry in ipairs(redis.call('XRANGE', queue, '(' .. cursor, '+', 'COUNT', ARGV[3])) do
+    local id = entry[2][2]
+    local record = redis.call('HGET', records, id)
+    cursor = entry[1]
+    if record then
+      claims[#claims + 1] = { id, entry[1], record, redis.call('HGET', tries, id) or '0' }
+      bytes = bytes + #record
+      if bytes > ${SCRIPT_BYTES} then break end
+    else
+      redis.call('XDEL', queue, entry[1])
+    end
+  end
+  return { cursor, string.format('%.0f', time[1] * 1000 + time[2] / 1000), claims }
+`
+export const RECLAIM = `${UNLESS_LATE}
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return ${FENCED} end
+  local records = {}
+  for at = 2, #ARGV - 1 do records[at - 1] = redis.call('HGET', KEYS[2], ARGV[at]) or '' end
+  return records
+`
+// A newer write has come meanwhile: it waits from now on, behind those that have come before it.
+const SETTLE = `
+  local function waitsAnew (queue, entry, id)
+    if redis.call('XDEL', queue, entry) == 1 then redis.call('XADD', queue, '*', 'id', id) end
+  end
+`
+export const ACKNOWLEDGE = `${UNLESS_LATE} ${SETTLE}
+  local lease, queue, records, tries, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+  if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
+  local overtaken = 0
+  for at = 2, #ARGV - 1, 3 do
+    local id, entry, version = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+    local record = redis.call('HGET', records, id)
+    redis.call('HDEL', tries, id)
+    redis.call('HDEL', buried, id)
+    if record and string.sub(record, 1, ${VERSION_DIGITS}) ~= version then
+      waitsAnew(queue, entry, id)
+      overtaken = overtaken + 1
+    else
+      redis.call('HDEL', records, id)
+      redis.call('XDEL', queue, entry)
+    end
+  end
+  return overtaken
+`
+export const FAIL = `${UNLESS_LATE} ${SETTLE}
+  local lease, queue, records, tries, dead, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+  if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
+  for at = 2, #ARGV - 1, 5 do
+    local id, entry, version, count, reason = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+    local record = redis.call('HGET', records, id)
+    if record and string.sub(record, 1, ${VERSION_DIGITS}) ~= version then
+      redis.call('HDEL', tries, id)
+      waitsAnew(queue, entry, id)
+    elseif record and reason ~= '' then
+      redis.call('HSET', buried, id, redis.call('XADD', dead, '*', 'id', id, 'record', record, 'tries', count, 'reason', reason))
+      redis.call('HDEL', records, id)
+      redis.call('HDEL', tries, id)
+      redis.call('XDEL', queue, entry)
+    elseif record then
+      redis.call('HSET', tries, id, count)
+    end
+  end
+  return 1
+`
+export const TEND = `${UNLESS_LATE}
+  local holder = redis.call('GET', KEYS[1])
+  if holder == ARGV[1] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  elseif holder then
+    return -3
+  else
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  end
+  return redis.call('XLEN', KEYS[2])
+`
+// What waits is for the next owner, who is told.
+export const RELEASE = `${UNLESS_LATE}
+  if redis.call('GET', KEYS[1]) == ARGV[1] then
+    redis.call('DEL', KEYS[1])
+    if redis.call('XLEN', KEYS[2]) > 0 then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+  end
+  return 1
+`
+export const DEPTH = `${UNLESS_LATE}
+  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  local age = -1
+  if first then age = time[1] * 1000 + time[2] / 1000 - tonumber(string.match(first[1], '^%d+')) end
+  return { redis.call('HLEN', KEYS[1]), string.format('%.0f', age), redis.call('XLEN', KEYS[3]) }
+`
+
+// Of an id only the last dead write may be brought back, and only while nothing newer waits or has been saved: "buried" has it
+// until then.
+export const LETTERS = `${UNLESS_LATE}
+  local letters = {}
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+    local field = entry[2]
+    local last = redis.call('HGET', KEYS[2], field[2]) == entry[1] and redis.call('HEXISTS', KEYS[3], field[2]) == 0
+    letters[#letters + 1] = { entry[1], field[2], field[4], field[6], field[8], last and '1' or '0' }
+  end
+  return letters
+`
+export const REPLAY = `${UNLESS_LATE}
+  local dead, buried, records, queue = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+  local entry = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
+  if not entry then return 'gone' end
+  local id = entry[2][2]
+  if redis.call('HGET', buried, id) ~= ARGV[1] or redis.call('HEXISTS', records, id) == 1 then return 'superseded' end
+  redis.call('HSET', records, id, entry[2][4])
+  redis.call('XADD', queue, '*', 'id', id)
+  redis.call('HDEL', buried, id)
+  redis.call('XDEL', dead, ARGV[1])
+  redis.call('PUBLISH', ARGV[2], ARGV[3])
+  return 'queued'
+`
+export const DISCARD = `${UNLESS_LATE}
+  local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+  if not entry then return 0 end
+  if redis.call('HGET', KEYS[2], entry[2][2]) == ARGV[1] then redis.call('HDEL', KEYS[2], entry[2][2]) end
+  return redis.call('XDEL', KEYS[1], ARGV[1])
+`
+
+// Who was not there for as long as a lease has gone.
+export const JOIN = `${UNLESS_LATE}
+  local now = time[1] * 1000 + time[2] / 1000
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - tonumber(ARGV[2])))
+  return redis.call('ZRANGE', KEYS[1], 0, -1)
+`
+export const LEAVE = `${UNLESS_LATE}
+  return redis.call('ZREM', KEYS[1], ARGV[1])
+`
