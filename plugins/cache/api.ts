@@ -1,4 +1,5 @@
 import type { Duration, Size } from '../shared/units.js'
+import type { WriteBehindOptions } from '../write-behind/index.js'
 
 /** What rules how a value is kept and given out. Each can be a default of the plugin too. */
 export interface CacheDefaults {
@@ -79,30 +80,46 @@ export interface WriteResult {
   shared: boolean
 }
 
-export interface ResourceOptions<T, I extends Id = Id> extends Omit<CacheEntryOptions, 'signal'> {
+/** What is loaded by its id, and how a value comes to the source. */
+export type ResourceOptions<T, I extends Id = Id> = LoadedResource<T, I> & (WrittenThrough<T, I> | WrittenBehind<T, I>)
+
+interface LoadedResource<T, I extends Id> extends Omit<CacheEntryOptions, 'signal'> {
   /** The key for an id, below the resource's name. Default: the id itself, with `:` encoded. */
   key?: (id: I) => string
   /** Loads one from the source; null or undefined when there is none. */
   load: (id: I, context: LoadContext) => Promise<T> | T
   /** Loads several; without it, `getMany` loads each by itself, side by side. */
   loadMany?: LoadMany<T, I>
+}
+
+interface WrittenThrough<T, I extends Id> {
+  /** `set` saves to the source first, then keeps the value. */
+  write?: 'through'
   /** Brings a value to the source. */
   save?: (id: I, value: T) => unknown
-  /** What `set` does: `'through'` saves to the source first, then keeps the value. */
-  write?: 'through'
+  queue?: never
+}
+
+interface WrittenBehind<T, I extends Id> {
+  /** `set` queues the value in Redis, durably, and keeps it; it is saved soon. Needs `fastify-headroom/write-behind`. */
+  write: 'behind'
+  /** Brings a value to the source, where that has nothing of a higher version. */
+  save: WriteBehindOptions<T, I>['save']
+  /** The other options of `app.writeBehind`. */
+  queue?: Omit<WriteBehindOptions<T, I>, 'save'>
 }
 
 /** One kind of thing that is loaded by its id. */
 export interface Resource<T, I extends Id = Id> {
-  /** Read-through: from the cache, else from the source. */
+  /** Read-through: from the cache, else what waits to be saved, else from the source. */
   get (id: I, options?: Pick<CacheEntryOptions, 'signal'>): Promise<T>
   /** In the order of `ids`; undefined where there is none. */
   getMany (ids: readonly I[], options?: Pick<CacheEntryOptions, 'signal'>): Promise<Array<T | undefined>>
   /**
-   * Write-through: to the source, then to the cache.
+   * Write-through: to the source, then to the cache. Write-behind: to the queue, then to the cache.
    *
-   * @throws what `save` throws, and then forgets the value; `FST_HEADROOM_CACHE_OPTION` without `save`; `_REENTRY` in a save of
-   *   the same id; with `strict`, `_UNSHARED`
+   * @throws what `save` or the queue's `set` throws, and then forgets the value; `FST_HEADROOM_CACHE_OPTION` without `save`;
+   *   `_REENTRY` in a save of the same id; with `strict`, `_UNSHARED`
    */
   set (id: I, value: T): Promise<WriteResult>
   /** Forgets the value; the source keeps it. */
@@ -184,7 +201,7 @@ export interface Cache {
   /** Voids every value under this prefix; nothing else in Redis is touched. */
   clear (): Promise<WriteResult>
   /**
-   * Read-through and write-through for what is loaded by its id.
+   * Read-through, write-through and write-behind for what is loaded by its id.
    *
    * @param name in front of its keys; without colon, and given once in an app
    * @throws `FST_HEADROOM_CACHE_OPTION` where the name is taken, or an option is wrong

@@ -4,6 +4,7 @@ import type { RedisLeases } from '../shared/redis-leases.js'
 import { EVERYTHING } from '../shared/redis-tags.js'
 import type { RedisKeys } from '../shared/redis-tier.js'
 import { inSpan } from '../shared/spans.js'
+import type { CreateWriteBehind } from '../write-behind/index.js'
 import { Admission } from './admission.js'
 import type { Cache, CacheEntryOptions, CacheStats, GetManyOptions, Id, Load, Resource, ResourceOptions, SettleOption, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
@@ -30,6 +31,8 @@ export interface TieredCacheOptions extends Omit<TiersOptions, 'onForgotten'> {
   strict: boolean
   /** As `Math.random`. */
   random: () => number
+  /** `app.writeBehind`, where it is registered by now. */
+  createWriteBehind: () => CreateWriteBehind | undefined
   /** What of a loaded or given value cannot be kept, such as `an instance of User`. */
   onUnsupported: (part: string) => void
 }
@@ -138,6 +141,7 @@ export class TieredCache implements Cache {
     const resource = createResource(name, options, {
       settingsOf: (given, place, table) => this.#settingsOf(given, table, place),
       longestSave: this.#options.longestLoad,
+      createWriteBehind: this.#options.createWriteBehind(),
       ask: (key, settings, loader) => inSpan('cache wait', () => this.#loads.ask(key, settings, loader)),
       askMany: (keys, settings, loader) => inSpan('cache wait', () => this.#loads.askMany(keys, settings, loader)),
       refresh: (key, settings, loader) => inSpan('cache wait', () => this.#loads.refreshNow(key, settings, loader)),

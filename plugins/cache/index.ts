@@ -149,6 +149,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     now,
     monotonicNow,
     random,
+    createWriteBehind: () => app.hasDecorator('writeBehind') ? app.writeBehind : undefined,
     onRedisError: (error) => { seldom.say('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
     onUnsupported: (part) => { seldom.say(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })

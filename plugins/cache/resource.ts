@@ -1,11 +1,13 @@
 import type { Entry } from '../shared/entry.js'
 import { complaint, describe, type OptionTable } from '../shared/options.js'
+import type { CreateWriteBehind } from '../write-behind/index.js'
 import type { CacheEntryOptions, Id, Resource, ResourceOptions, WriteResult } from './api.js'
 import { batchLoader, checkIds, resultsOf, taken, uniqueIds } from './batch.js'
 import { KeyError, OptionError } from './errors.js'
 import type { Loader } from './loader-calls.js'
 import { Saves } from './saves.js'
 import { missingSettings, RESOURCE_TABLE, settingsOf, type Settings } from './settings.js'
+import { WrittenBehind } from './written-behind.js'
 
 /** What a resource needs of its cache. */
 export interface ResourceBase {
@@ -18,6 +20,8 @@ export interface ResourceBase {
   refresh: (key: string, settings: Settings, loader: Loader) => Promise<Entry>
   delete: (key: string) => Promise<WriteResult>
   setAfter: (save: () => Promise<void>, key: string, value: unknown, settings: Settings) => Promise<WriteResult>
+  /** Of the host, where it has one. */
+  createWriteBehind: CreateWriteBehind | undefined
 }
 
 /** @throws OptionError on a wrong name or option */
@@ -26,12 +30,15 @@ export function createResource<T, I extends Id> (name: string, options: Resource
   if (typeof name !== 'string' || !/^[^:]+$/s.test(name)) throw new OptionError(`resource: expected a non-empty name without colon, got ${describe(name)}`)
   if (options === undefined) throw new OptionError(complaint(place, 'an object', 'undefined'))
   const settings = base.settingsOf(options, place, RESOURCE_TABLE)
-  const { key: ownKey = defaultKey, load, loadMany, save, write } = options
+  const { key: ownKey = defaultKey, load, loadMany, write } = options
   if (load === undefined) throw new OptionError(complaint(`${place}.load`, RESOURCE_TABLE.load.expected, 'undefined'))
-  if ((write === undefined) !== (save === undefined)) throw new OptionError(`${place}: write and save go together: how it is written, and by what`)
+  if ((write === undefined) !== (options.save === undefined)) throw new OptionError(`${place}: write and save go together: how it is written, and by what`)
+  if (options.queue !== undefined && write !== 'behind') throw new OptionError(`${place}.queue: is of write: 'behind'`)
   const saves = new Saves(base.longestSave)
+  const behind = options.write === 'behind' ? writtenBehind(options) : undefined
+  const save = behind === undefined ? options.save as ((id: I, value: T) => unknown) | undefined : (id: I, value: T) => behind.save(id, value)
 
-  const one = (id: I): Loader => async (_keys, context) => [asLoaded(await load(id, context))]
+  const one = (id: I): Loader => first(() => id, async (_keys, context) => [asLoaded(await load(id, context))])
 
   return {
     async get (id, own) {
@@ -42,7 +49,7 @@ export function createResource<T, I extends Id> (name: string, options: Resource
       const keys = ids.map(keyOf)
       const idOf = uniqueIds(ids, keys)
       const asked = withSignal(settings, own)
-      const results = loadMany === undefined ? await each(idOf, asked) : await base.askMany([...idOf.keys()], asked, batchLoader(idOf, keyOf, loadMany, isMissing))
+      const results = loadMany === undefined ? await each(idOf, asked) : await base.askMany([...idOf.keys()], asked, first((key) => idOf.get(key)!, batchLoader(idOf, keyOf, loadMany, isMissing)))
       return resultsOf(keys, results, false, settings.clone) as Array<T | undefined>
     },
     async set (id, value) {
@@ -62,6 +69,16 @@ export function createResource<T, I extends Id> (name: string, options: Resource
     const key: unknown = ownKey(id)
     if (typeof key !== 'string' || key === '') throw new KeyError(describe(key))
     return `${name}:${key}`
+  }
+
+  /** @throws OptionError */
+  function writtenBehind (options: ResourceOptions<T, I> & { write: 'behind' }): WrittenBehind<T, I> {
+    if (base.createWriteBehind === undefined) throw new OptionError(`${place}.write: 'behind' needs app.writeBehind; register fastify-headroom/write-behind before`)
+    return new WrittenBehind(name, options, base.createWriteBehind, (id) => base.delete(keyOf(id)))
+  }
+
+  function first (idOf: (key: string) => I, loader: Loader): Loader {
+    return behind === undefined ? loader : behind.first(idOf, loader, isMissing)
   }
 
   /** Where the source has no bulk load: each on its own, side by side. */

@@ -67,7 +67,8 @@ export const RESOURCE_TABLE = {
   load: custom('a function that loads by id', isFunction),
   loadMany: custom('a function that loads several by id', isFunction),
   save: custom('a function that saves by id', isFunction),
-  write: custom("'through'", (value): value is 'through' => value === 'through'),
+  write: custom("'through' or 'behind'", (value): value is 'through' | 'behind' => value === 'through' || value === 'behind'),
+  queue: custom('an object of options of app.writeBehind', (value): value is object => typeof value === 'object' && value !== null),
   ...LASTING_TABLE
 }
 

@@ -38,7 +38,7 @@ export interface WriteBehindOptions<T = any, I extends Id = Id> {
   /** Whether an error says that the source is away: that counts as no try. Default: those of the network, of Postgres and of MongoDB. */
   isOutage?: (error: unknown) => boolean
   /** A write could not be saved, and lies with the dead letters. Called in the process that gave it up. */
-  onDead?: (letter: Omit<DeadLetter<T, I>, 'letter' | 'superseded'>) => void
+  onDead?: (letter: Omit<DeadLetter<T, I>, 'letter' | 'superseded'>) => unknown
   /** Ids that may wait, in sixteen equal parts. Default 100,000. */
   limit?: number
   /** How long a write waits for room where the queue is full, before it is refused with `FST_HEADROOM_WRITE_BEHIND_FULL` (503). Default `'1s'`. */
@@ -103,6 +103,8 @@ export interface WriteBehind<T = any, I extends Id = Id> {
   set (id: I, value: T): Promise<SetResult>
   /** What waits under the id; undefined where nothing does. @throws `FST_HEADROOM_WRITE_BEHIND_UNAVAILABLE` (503), `_ID` */
   pending (id: I): Promise<Write<T, I> | undefined>
+  /** The same of several, in the order of `ids`. */
+  pendingMany (ids: readonly I[]): Promise<Array<Write<T, I> | undefined>>
   /** What could not be saved, the oldest first. @param after the last one of those that were given before @throws `_UNAVAILABLE` */
   deadLetters (options?: { after?: string, count?: number }): Promise<Array<DeadLetter<T, I>>>
   /** Queues it once more, under the version that it has. @throws `_UNAVAILABLE` */

@@ -100,8 +100,24 @@ export class WriteQueue implements WriteBehind {
   }
 
   async pending (id: Id): Promise<Write | undefined> {
-    const text = textOf(id)
-    return await this.#asked(() => this.#log.pending(text))
+    return (await this.pendingMany([id]))[0]
+  }
+
+  async pendingMany (ids: readonly Id[]): Promise<Array<Write | undefined>> {
+    const texts = ids.map(textOf)
+    const places = new Map<number, number[]>()
+    texts.forEach((text, place) => {
+      const shard = shardOf(text)
+      const own = places.get(shard)
+      if (own === undefined) places.set(shard, [place])
+      else own.push(place)
+    })
+    const found: Array<Write | undefined> = new Array(texts.length)
+    await this.#asked(() => Promise.all([...places].map(async ([shard, own]) => {
+      const writes = await this.#log.pending(shard, own.map((place) => texts[place]!))
+      writes.forEach((write, index) => { found[own[index]!] = write })
+    })))
+    return found
   }
 
   async deadLetters ({ after, count = LETTERS_AT_ONCE }: { after?: string, count?: number } = {}): Promise<DeadLetter[]> {
@@ -161,7 +177,7 @@ export class WriteQueue implements WriteBehind {
     if (this.#options.settings.fenced) return
     // Redis takes no writes, but is there, and says whether one waits; who writes now from elsewhere does so at the same time.
     if (failure === undefined || refusesWrites(failure)) {
-      const waiting = await this.#log.pending(text).catch((cause: unknown) => { throw this.#unavailable(cause) })
+      const [waiting] = await this.#log.pending(shardOf(text), [text]).catch((cause: unknown) => { throw this.#unavailable(cause) })
       if (waiting === undefined) return
     }
     throw this.#unavailable(failure)

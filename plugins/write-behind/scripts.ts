@@ -46,7 +46,9 @@ export const ENQUEUE = `${UNLESS_LATE}
   return versions
 `
 export const PENDING = `${UNLESS_LATE}
-  return redis.call('HGET', KEYS[1], ARGV[1])
+  local records = {}
+  for at = 1, #ARGV - 1 do records[at] = redis.call('HGET', KEYS[1], ARGV[at]) or '' end
+  return records
 `
 // Entries whose record has gone are of nothing.
 export const CLAIM = `${UNLESS_LATE}

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { TimeBounds } from '../shared/redis-clock.js'
 import type { RedisCommands } from '../shared/redis-commands.js'
-import { membersKey, shardKeys, SHARDS, shardOf, type ShardKeys } from './keys.js'
+import { membersKey, shardKeys, SHARDS, type ShardKeys } from './keys.js'
 import { VERSION_DIGITS, versionOf, writeOf, type Write } from './record.js'
 import { ACKNOWLEDGE, CLAIM, DEPTH, DISCARD, ENQUEUE, FAIL, FENCED, JOIN, LEAVE, LETTERS, PENDING, RECLAIM, RELEASE, REPLAY, TEND } from './scripts.js'
 
@@ -121,11 +121,11 @@ export class WriteLog {
     return this.#options.commands.available
   }
 
-  /** @returns what waits under the id */
-  async pending (id: string): Promise<Write | undefined> {
-    const { records } = this.#shards[shardOf(id)]!
-    const record = await this.#options.commands.writeBuffers(PENDING, { keys: [records], args: [id] }) as Buffer | null
-    return record === null ? undefined : writeOf(id, record)
+  /** @returns what waits under ids of one shard, in their order */
+  async pending (shard: number, ids: readonly string[]): Promise<Array<Write | undefined>> {
+    const { records } = this.#shards[shard]!
+    const found = await this.#options.commands.writeBuffers(PENDING, { keys: [records], args: ids }) as Buffer[]
+    return found.map((record, index) => record.length === 0 ? undefined : writeOf(ids[index]!, record))
   }
 
   /** @returns those after the cursor, `'0'` in the beginning. @throws FencedError */

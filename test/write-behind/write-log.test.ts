@@ -42,13 +42,13 @@ for (const { name, open } of topologies) {
       const { log, enqueue } = build()
       const born = new Date(0)
       const first = await enqueue({ born, big: 1n })
-      t.strictSame(await log.pending('id'), { id: 'id', value: { born, big: 1n }, version: first })
+      t.strictSame((await log.pending(shardOf('id'), ['id']))[0], { id: 'id', value: { born, big: 1n }, version: first })
       const second = await enqueue('newer')
       t.ok(second! > first!)
-      t.strictSame(await log.pending('id'), { id: 'id', value: 'newer', version: second })
+      t.strictSame((await log.pending(shardOf('id'), ['id']))[0], { id: 'id', value: 'newer', version: second })
       await log.enqueue(shardOf('7'), [{ id: '7', payload: payload('seven', 7) }])
-      t.match(await log.pending('7'), { id: 7, value: 'seven' })
-      t.equal(await log.pending('nothing'), undefined)
+      t.match((await log.pending(shardOf('7'), ['7']))[0], { id: 7, value: 'seven' })
+      t.equal((await log.pending(shardOf('nothing'), ['nothing']))[0], undefined)
     })
 
     t.test('several writes of one id are one to save: the last', async (t) => {
@@ -59,7 +59,7 @@ for (const { name, open } of topologies) {
       t.equal(claims.length, 1)
       t.equal(writeOf('id', claims[0]!.record).value, 9)
       t.equal(await log.acknowledge(shard, 'me', claims), 0)
-      t.strictSame([await log.pending('id'), await log.tend(shard, 'me', 10_000)], [undefined, 0])
+      t.strictSame([(await log.pending(shardOf('id'), ['id']))[0], await log.tend(shard, 'me', 10_000)], [undefined, 0])
     })
 
     t.test('one that comes while the one before it is saved is not lost with that, and waits behind the others', async (t) => {
@@ -69,7 +69,7 @@ for (const { name, open } of topologies) {
       const { claims, cursor } = await log.claim(shard, 'me', '0', 100)
       await enqueue('new')
       t.equal(await log.acknowledge(shard, 'me', claims), 1)
-      t.match(await log.pending('id'), { value: 'new' })
+      t.match((await log.pending(shardOf('id'), ['id']))[0], { value: 'new' })
       t.strictSame(await values('me', cursor), ['new'])
     })
 
@@ -120,7 +120,7 @@ for (const { name, open } of topologies) {
       await enqueue('first')
       t.equal(await enqueue('no room', other), undefined)
       t.type(await enqueue('second'), 'number')
-      t.equal(await log.pending(other), undefined)
+      t.strictSame(await log.pending(shardOf(other), [other]), [undefined])
     })
 
     t.test('versions rise also when all that Redis had is lost', async (t) => {
@@ -133,7 +133,7 @@ for (const { name, open } of topologies) {
       const ahead = await enqueue('ahead')
       t.equal(ahead, before! + 10_000_001)
       for (const key of [version, records, queue]) await set.del(key)
-      t.equal(await log.pending('id'), undefined)
+      t.equal((await log.pending(shardOf('id'), ['id']))[0], undefined)
       t.ok((await enqueue('after') ?? 0) > (ahead ?? Infinity))
     })
 
