@@ -44,12 +44,16 @@ export class Membership {
     else if (!this.#left && this.#isOurs(shard)) void worker.tendOne(shard, true)
   }
 
-  /** No shard is taken any more. */
+  /** From now on it is not one of them: no shard is taken any more, and those that it owns are kept until the end. */
   async leave (): Promise<void> {
     this.#left = true
-    clearInterval(this.#timer)
     await this.#tending
     await this.#options.log.leave(this.#me).catch(this.#options.onRedisError)
+  }
+
+  async stop (): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#tending
   }
 
   #tend (): void {
@@ -58,6 +62,7 @@ export class Membership {
 
   async #tendOnce (): Promise<void> {
     const { log, worker, lease, onRedisError, onTended } = this.#options
+    if (this.#left) return await worker.tend((shard) => worker.owns(shard), SHARDS)
     try {
       this.#members = await log.join(this.#me, lease)
     } catch (error) {

@@ -148,6 +148,7 @@ export class WriteQueue implements WriteBehind {
     const error = comeAgain(new ClosingError())
     this.#intake.close(error)
     this.#direct.close(error)
+    await this.#membership.stop()
     await this.#worker.close()
   }
 

@@ -50,6 +50,11 @@ export function readableWrite (id: string, record: Buffer): Write {
   }
 }
 
+/** The version as it stands there: by it a script knows whether it is still the same write. */
+export function stampOf (record: Buffer): Buffer {
+  return record.subarray(0, VERSION_DIGITS)
+}
+
 export function versionOf (record: Buffer): number {
   return Number(record.toString('latin1', 0, VERSION_DIGITS))
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { TimeBounds } from '../shared/redis-clock.js'
 import type { RedisCommands } from '../shared/redis-commands.js'
 import { membersKey, shardKeys, SHARDS, type ShardKeys } from './keys.js'
-import { VERSION_DIGITS, versionOf, writeOf, type Write } from './record.js'
+import { stampOf, versionOf, writeOf, type Write } from './record.js'
 import { ACKNOWLEDGE, CLAIM, DEPTH, DISCARD, ENQUEUE, FAIL, FENCED, JOIN, LEAVE, LETTERS, PENDING, RECLAIM, RELEASE, REPLAY, TEND } from './scripts.js'
 
 export interface WriteLogOptions {
@@ -48,7 +48,7 @@ export interface Claims {
 }
 
 /** One whose save has failed. */
-export interface Failure extends Pick<Claim, 'id' | 'entry' | 'version'> {
+export interface Failure extends Pick<Claim, 'id' | 'entry' | 'record'> {
   readonly tries: number
   /** Why it is given up; undefined where it is to be tried again. */
   readonly dead?: string | undefined
@@ -149,10 +149,10 @@ export class WriteLog {
   }
 
   /** They have been saved. @returns of how many a newer write waits. @throws FencedError */
-  async acknowledge (shard: number, token: string, saved: ReadonlyArray<Pick<Claim, 'id' | 'entry' | 'version'>>): Promise<number> {
+  async acknowledge (shard: number, token: string, saved: ReadonlyArray<Pick<Claim, 'id' | 'entry' | 'record'>>): Promise<number> {
     const { lease, queue, records, tries, buried } = this.#shards[shard]!
     return Number(unfenced(await this.#options.commands.write(ACKNOWLEDGE, {
-      keys: [lease, queue, records, tries, buried], args: [token, ...saved.flatMap(({ id, entry, version }) => [id, entry, digits(version)])]
+      keys: [lease, queue, records, tries, buried], args: [token, ...saved.flatMap(({ id, entry, record }) => [id, entry, stampOf(record)])]
     })))
   }
 
@@ -161,7 +161,7 @@ export class WriteLog {
     const { lease, queue, records, tries, dead, buried } = this.#shards[shard]!
     unfenced(await this.#options.commands.write(FAIL, {
       keys: [lease, queue, records, tries, dead, buried],
-      args: [token, ...failures.flatMap((one) => [one.id, one.entry, digits(one.version), one.tries, one.dead ?? ''])]
+      args: [token, ...failures.flatMap((one) => [one.id, one.entry, stampOf(one.record), one.tries, one.dead ?? ''])]
     }))
   }
 
@@ -219,7 +219,8 @@ export class WriteLog {
 
   /** No write gets this version, or a lower one, from this process any more. */
   see (version: number): number {
-    this.#highest = Math.max(this.#highest, version)
+    // What is damaged may have none.
+    if (Number.isSafeInteger(version)) this.#highest = Math.max(this.#highest, version)
     return version
   }
 }
@@ -228,8 +229,4 @@ export class WriteLog {
 function unfenced (answer: unknown): unknown {
   if (Number(answer) === FENCED) throw new FencedError()
   return answer
-}
-
-function digits (version: number): string {
-  return String(version).padStart(VERSION_DIGITS, '0')
 }
