@@ -34,8 +34,9 @@ const FULL_PAUSE = 50
 export class Intake {
   readonly #options: IntakeOptions
   readonly #asked: Asked[][]
-  readonly #sending = new Set<number>()
+  readonly #sending = new Map<number, Promise<void>>()
   readonly #full = new Map<number, () => void>()
+  #closedBy: Error | undefined
 
   constructor (options: IntakeOptions) {
     this.#options = options
@@ -47,8 +48,7 @@ export class Intake {
     return await new Promise((resolve, reject) => {
       this.#asked[shard]!.push({ id, payload, resolve, reject, until: performance.now() + this.#options.fullTimeout })
       if (this.#sending.has(shard)) return
-      this.#sending.add(shard)
-      queueMicrotask(() => { void this.#send(shard) })
+      this.#sending.set(shard, Promise.resolve().then(() => this.#send(shard)))
     })
   }
 
@@ -57,10 +57,12 @@ export class Intake {
     this.#full.get(shard)?.()
   }
 
-  /** Nobody waits for room any more. */
-  close (error: Error): void {
-    for (const asked of this.#asked) for (const { reject } of asked.splice(0)) reject(error)
+  /** Nobody waits for room any more. Resolves when what is under way has been answered. */
+  async close (error: Error): Promise<void> {
+    this.#closedBy = error
+    for (const asked of this.#asked) refuse(asked, error)
     for (const go of this.#full.values()) go()
+    await Promise.all(this.#sending.values())
   }
 
   /** Never rejects. */
@@ -78,7 +80,8 @@ export class Intake {
         })
         // In front of those that came later: of an id, the later write is not to be overtaken by the earlier.
         asked.unshift(...full)
-        if (full.length > 0) await this.#roomFor(shard)
+        if (this.#closedBy !== undefined) refuse(asked, this.#closedBy)
+        else if (full.length > 0) await this.#roomFor(shard)
       } catch (error) {
         // Not before what else is done with the earlier ones of its id.
         const ids = new Set(some.map(({ id }) => id))
@@ -118,6 +121,10 @@ export class Intake {
     asked.splice(0, asked.length, ...asked.filter(({ until }) => until > now))
     for (const { reject } of over) reject(this.#options.fullError())
   }
+}
+
+function refuse (asked: Asked[], error: Error): void {
+  for (const { reject } of asked.splice(0)) reject(error)
 }
 
 /** Takes the first out, as many as one script is to have. */

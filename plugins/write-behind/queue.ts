@@ -146,7 +146,7 @@ export class WriteQueue implements WriteBehind {
   async close (): Promise<void> {
     this.#closing = true
     const error = comeAgain(new ClosingError())
-    this.#intake.close(error)
+    await this.#intake.close(error)
     this.#direct.close(error)
     await this.#membership.stop()
     await this.#worker.close()

@@ -48,6 +48,10 @@ const BATCHES_AHEAD = 2
 export class Worker {
   readonly #options: WorkerOptions
   readonly #owned = new Map<number, OwnedShard>()
+  /** Shards of which the lease is being asked for. */
+  readonly #keeping = new Set<number>()
+  /** Tokens under which it was asked for without an answer: it may have been given. */
+  readonly #unanswered = new Map<number, string>()
   readonly #running = new Set<Promise<void>>()
   #outages = 0
   #pausedUntil = -Infinity
@@ -122,12 +126,23 @@ export class Worker {
   }
 
   async #keep (shard: number): Promise<void> {
+    // Under two tokens at once, the second would be refused for the first.
+    if (this.#keeping.has(shard)) return
+    this.#keeping.add(shard)
+    await this.#tend(shard)
+    this.#keeping.delete(shard)
+  }
+
+  /** Never rejects. */
+  async #tend (shard: number): Promise<void> {
     const { log, lease, delay, batch, events } = this.#options
     const known = this.#owned.get(shard)
-    const token = known?.token ?? randomBytes(12).toString('base64url')
+    const token = known?.token ?? this.#unanswered.get(shard) ?? randomBytes(12).toString('base64url')
+    this.#unanswered.set(shard, token)
     const asked = performance.now()
     try {
       const waiting = await log.tend(shard, token, lease)
+      this.#unanswered.delete(shard)
       if (this.#closed) return await this.#forget(shard, token)
       if (waiting === undefined) return this.#lose(shard)
       const owned = known ?? new OwnedShard({ log, shard, token, delay, ahead: BATCHES_AHEAD * batch, onUnreadable: (claim, error) => { void this.#giveUp(shard, claim, error) } })

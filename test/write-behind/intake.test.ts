@@ -19,7 +19,10 @@ function scene (t: Test, { fullTimeout = 60_000, room = Infinity } = {}) {
     }
   } as unknown as WriteLog
   const intake = new Intake({ log, shards: 2, fullTimeout, fullError: () => new Error('full') })
-  t.teardown(() => { intake.close(new Error('closed')) })
+  t.teardown(() => {
+    answers.open()
+    return intake.close(new Error('closed'))
+  })
   return { intake, sent, state, answers }
 }
 
@@ -81,6 +84,7 @@ t.test('who waits when it is closed waits no longer', async (t) => {
   const { intake } = scene(t, { room: 0 })
   const waiting = intake.enqueue(0, 'a', payload)
   await new Promise((resolve) => { setTimeout(resolve, 20) })
-  intake.close(new Error('closed'))
+  const closed = intake.close(new Error('closed'))
   await t.rejects(waiting, { message: 'closed' })
+  await closed
 })
