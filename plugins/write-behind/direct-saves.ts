@@ -74,7 +74,7 @@ export class DirectSaves {
     const certain = performance.now() + latest - earliest
     const version = take(Math.ceil(latest * 1_000))
     const [outcome] = await saver.run([{ id, value: valueOf(payload), version }], this.#closing.signal)
-    if (outcome!.error !== undefined) throw outcome!.error
+    if (outcome!.kind === 'failed' || outcome!.kind === 'outage') throw outcome!.error
     const left = certain - performance.now()
     if (left > 0) await new Promise((resolve) => { setTimeout(resolve, left) })
     return version

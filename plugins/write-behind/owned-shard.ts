@@ -11,6 +11,9 @@ interface Waiting {
 
 const NOTHING = Buffer.alloc(0)
 
+/** Bytes of records that are read ahead. */
+const BYTES_AHEAD = 8 * 2 ** 20
+
 /** Milliseconds after which what Redis did not answer is read again. */
 const READ_AGAIN = 100
 
@@ -44,10 +47,13 @@ export class OwnedShard {
   /** On the clock of `performance.now`: till then nobody else can own it. */
   leaseUntil = -Infinity
   readonly #options: OwnedShardOptions
-  readonly #fresh: Waiting[] = []
+  #fresh: Waiting[] = []
   /** In the order of their times. */
-  readonly #later: Waiting[] = []
+  #later: Waiting[] = []
+  readonly #freshIds = new Set<string>()
+  readonly #laterIds = new Set<string>()
   readonly #underWay = new Set<string>()
+  #freshBytes = 0
   /** It is another's to own: nothing more of it is begun here. */
   leaving = false
   #cursor = '0'
@@ -85,8 +91,10 @@ export class OwnedShard {
     this.#readAt = -Infinity
   }
 
+  /** None until half of what is read ahead has been taken: to ask for a few at a time costs as much as to ask for many. */
   get #room (): number {
-    return this.#options.ahead - this.#fresh.length
+    const { ahead } = this.#options
+    return this.#fresh.length > ahead / 2 || this.#freshBytes > BYTES_AHEAD / 2 ? 0 : ahead - this.#fresh.length
   }
 
   /** Reads on, when that is due and there is room. @returns whether there is more to do @throws FencedError, or where Redis does not answer */
@@ -98,11 +106,11 @@ export class OwnedShard {
     this.#readAt = Infinity
     try {
       const asked = performance.now()
-      const { claims, cursor, now } = await log.claim(this.shard, this.token, this.#cursor, room)
+      const { claims, cursor, now, isLast } = await log.claim(this.shard, this.token, this.#cursor, room)
       this.#cursor = cursor
-      if (claims.length > 0) this.readNow()
-      for (const claim of claims) this.#fresh.push({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
-      return this.#readAt < Infinity
+      if (!isLast) this.readNow()
+      for (const claim of claims) this.#add({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
+      return claims.length > 0 || this.#readAt < Infinity
     } catch (error) {
       this.#readAt = performance.now() + READ_AGAIN
       throw error
@@ -116,22 +124,30 @@ export class OwnedShard {
     return this.#fresh.length > 0
   }
 
-  /** When the next one is due; undefined where none waits. */
+  /** When the next one is due that can be taken; undefined where none waits. */
   get nextDue (): number | undefined {
-    const [fresh, later] = [this.#fresh[0]?.due, this.#later[0]?.due]
+    const [fresh, later] = [this.#fresh, this.#later].map((waiting) => waiting.find(({ claim }) => !this.#underWay.has(claim.id))?.due)
     return fresh === undefined ? later : Math.min(fresh, later ?? Infinity)
   }
 
   /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. @param hasten not to wait for other writes */
   take (now: number, most: number, hasten = false): Claim[] {
     const taken: Claim[] = []
-    for (const from of [this.#later, this.#fresh]) {
-      const time = hasten && from === this.#fresh ? Infinity : now
-      let count = 0
-      while (taken.length + count < most && count < from.length && from[count]!.due <= time) count++
-      taken.push(...from.splice(0, count).map(({ claim }) => claim))
+    const takeFrom = (waiting: readonly Waiting[], until: number): Waiting[] => waiting.filter(({ claim, due }) => {
+      // Of an id one save is under way at a time.
+      if (taken.length === most || due > until || this.#underWay.has(claim.id)) return true
+      taken.push(claim)
+      this.#underWay.add(claim.id)
+      return false
+    })
+    this.#later = takeFrom(this.#later, now)
+    for (const { id } of taken) this.#laterIds.delete(id)
+    const old = taken.length
+    this.#fresh = takeFrom(this.#fresh, hasten ? Infinity : now)
+    for (const { id, record } of taken.slice(old)) {
+      this.#freshIds.delete(id)
+      this.#freshBytes -= record.length
     }
-    for (const { id } of taken) this.#underWay.add(id)
     return taken
   }
 
@@ -144,7 +160,7 @@ export class OwnedShard {
     const old = claims.filter(({ tries, record }) => tries > 0 || record.length === 0)
     const records = new Map<string, Buffer | undefined>()
     if (old.length > 0) {
-      const found = await this.#options.log.reclaim(this.shard, this.token, old.map(({ id }) => id))
+      const found = await this.#options.log.reclaim(this.shard, this.token, old)
       old.forEach(({ id }, index) => { records.set(id, found[index]) })
     }
     const batch = { claims: [] as Claim[], writes: [] as Write[] }
@@ -174,9 +190,21 @@ export class OwnedShard {
   /** It is to be saved again, at that time. What stands in Redis by then is read anew, and need not be held on to. */
   again (claim: Claim, tries: number, due: number): void {
     this.#underWay.delete(claim.id)
+    // It was put back into the stream, behind others, and read from there.
+    if (this.#freshIds.has(claim.id)) return
     const waiting = { claim: { ...claim, tries, record: NOTHING }, due }
     const place = this.#later.findIndex((other) => other.due > due)
     if (place === -1) this.#later.push(waiting)
     else this.#later.splice(place, 0, waiting)
+    this.#laterIds.add(claim.id)
+  }
+
+  /** In the place of what of its id was to be saved later: an id stands in one place of the stream only, and this is where. */
+  #add (waiting: Waiting): void {
+    const { id, record } = waiting.claim
+    if (this.#laterIds.delete(id)) this.#later = this.#later.filter(({ claim }) => claim.id !== id)
+    this.#fresh.push(waiting)
+    this.#freshIds.add(id)
+    this.#freshBytes += record.length
   }
 }

@@ -10,8 +10,9 @@ import { shardOf, SHARDS } from './keys.js'
 import { Membership } from './membership.js'
 import { payloadOf, readableWrite, type Id, type Write } from './record.js'
 import { Saver } from './saver.js'
+import { reasonOf, type SavingEvents } from './saving.js'
 import type { QueueSettings } from './settings.js'
-import { reasonOf, Worker, type WorkerEvents } from './worker.js'
+import { Worker } from './worker.js'
 import { WriteLog, type WriteLogOptions } from './write-log.js'
 
 /** What goes wrong, for the log. */
@@ -197,7 +198,7 @@ export class WriteQueue implements WriteBehind {
     }
   }
 
-  #events (): WorkerEvents {
+  #events (): SavingEvents {
     const { name: queue, settings, reports } = this.#options
     let isAway = false
     return {

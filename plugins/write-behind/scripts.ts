@@ -55,25 +55,36 @@ export const CLAIM = `${UNLESS_LATE}
   local lease, queue, records, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
   local claims, cursor, bytes = {}, ARGV[2], 0
-  for _, entry in ipairs(redis.call('XRANGE', queue, '(' .. cursor, '+', 'COUNT', ARGV[3])) do
+  local entries = redis.call('XRANGE', queue, '(' .. cursor, '+', 'COUNT', ARGV[3])
+  local isLast = #entries < tonumber(ARGV[3])
+  for at, entry in ipairs(entries) do
     local id = entry[2][2]
     local record = redis.call('HGET', records, id)
     cursor = entry[1]
     if record then
       claims[#claims + 1] = { id, entry[1], record, redis.call('HGET', tries, id) or '0' }
       bytes = bytes + #record
-      if bytes > ${SCRIPT_BYTES} then break end
+      if bytes > ${SCRIPT_BYTES} then
+        isLast = isLast and at == #entries
+        break
+      end
     else
       redis.call('XDEL', queue, entry[1])
     end
   end
-  return { cursor, string.format('%.0f', time[1] * 1000 + time[2] / 1000), claims }
+  return { cursor, string.format('%.0f', time[1] * 1000 + time[2] / 1000), claims, isLast and '1' or '0' }
 `
+// What an entry was put in for that has gone waits under another one, or does not wait any more.
 export const RECLAIM = `${UNLESS_LATE}
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return ${FENCED} end
-  local records = {}
-  for at = 2, #ARGV - 1 do records[at - 1] = redis.call('HGET', KEYS[2], ARGV[at]) or '' end
-  return records
+  local lease, queue, records = KEYS[1], KEYS[2], KEYS[3]
+  if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
+  local found = {}
+  for at = 2, #ARGV - 1, 2 do
+    local id, entry = ARGV[at], ARGV[at + 1]
+    local stands = redis.call('XRANGE', queue, entry, entry)[1]
+    found[#found + 1] = stands and redis.call('HGET', records, id) or ''
+  end
+  return found
 `
 // A newer write has come meanwhile: it waits from now on, behind those that have come before it.
 const SETTLE = `
@@ -103,9 +114,11 @@ export const ACKNOWLEDGE = `${UNLESS_LATE} ${SETTLE}
 export const FAIL = `${UNLESS_LATE} ${SETTLE}
   local lease, queue, records, tries, dead, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
+  local fates = {}
   for at = 2, #ARGV - 1, 5 do
     local id, entry, version, count, reason = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
     local record = redis.call('HGET', records, id)
+    local fate = 'overtaken'
     if record and string.sub(record, 1, ${VERSION_DIGITS}) ~= version then
       redis.call('HDEL', tries, id)
       waitsAnew(queue, entry, id)
@@ -114,17 +127,21 @@ export const FAIL = `${UNLESS_LATE} ${SETTLE}
       redis.call('HDEL', records, id)
       redis.call('HDEL', tries, id)
       redis.call('XDEL', queue, entry)
+      fate = 'dead'
     elseif record then
       redis.call('HSET', tries, id, count)
+      fate = 'again'
     end
+    fates[#fates + 1] = fate
   end
-  return 1
+  return fates
 `
+// Whoever has owned it is to keep what it has only while nobody else can have owned it: a lease that has ended is not renewed.
 export const TEND = `${UNLESS_LATE}
   local holder = redis.call('GET', KEYS[1])
   if holder == ARGV[1] then
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  elseif holder then
+  elseif holder or ARGV[3] == 'renew' then
     return -3
   else
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

@@ -1,45 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { loggableError } from '../shared/loggable-error.js'
-import { backoff } from './backoff.js'
 import { OwnedShard } from './owned-shard.js'
-import type { Outcome, Saver } from './saver.js'
-import { FencedError, type Claim, type Failure, type WriteLog } from './write-log.js'
+import { Saving, type Part, type SavingOptions } from './saving.js'
+import { FencedError } from './write-log.js'
 
-export interface WorkerOptions {
-  log: WriteLog
-  saver: Saver
+export interface WorkerOptions extends SavingOptions {
   /** Milliseconds that a shard is this process' alone after it was last tended. */
   lease: number
   /** Milliseconds that a write waits, for others of its id to come. */
   delay: number
   /** Writes that are saved together, at most. */
   batch: number
-  /** Batches that are under way at a time. */
+  /** Batches that are saved at a time. */
   concurrency: number
-  /** How often a write is tried before it is given up. */
-  attempts: number
-  /** Milliseconds between two tries: the first, and at most. */
-  retry: { readonly first: number, readonly longest: number }
-  random: () => number
-  events: WorkerEvents
 }
-
-export interface WorkerEvents {
-  /** @param elapsed milliseconds */
-  onSaved: (claims: readonly Claim[], elapsed: number) => void
-  onFailed: (claim: Claim, error: unknown, tries: number) => void
-  /** It lies with the dead from now on. */
-  onDead: (claim: Claim, error: unknown, tries: number) => void
-  /** The source is away; asked again in so many milliseconds. */
-  onOutage: (error: unknown, pause: number) => void
-  onRedisError: (error: unknown) => void
-}
-
-/** Milliseconds after which what Redis did not answer is asked again. */
-const AGAIN = 100
-
-/** The share of a lease after which no save is begun: to begin takes its time too. */
-const SAFE = 0.9
 
 /** Claims that are read ahead of those that are saved, in batches. */
 const BATCHES_AHEAD = 2
@@ -47,21 +20,27 @@ const BATCHES_AHEAD = 2
 /** Saves what waits in the shards that this process owns. */
 export class Worker {
   readonly #options: WorkerOptions
+  readonly #saving: Saving
   readonly #owned = new Map<number, OwnedShard>()
   /** Shards of which the lease is being asked for. */
   readonly #keeping = new Set<number>()
   /** Tokens under which it was asked for without an answer: it may have been given. */
   readonly #unanswered = new Map<number, string>()
+  /** Batches that have not been acknowledged. */
   readonly #running = new Set<Promise<void>>()
-  #outages = 0
-  #pausedUntil = -Infinity
+  /** How many of them are being saved. */
+  #saves = 0
   #timer: NodeJS.Timeout | undefined
   #draining = false
   #closed = false
-  readonly counts = { saved: 0, overtaken: 0, failed: 0, dead: 0 }
 
   constructor (options: WorkerOptions) {
     this.#options = options
+    this.#saving = new Saving(options)
+  }
+
+  get counts (): Readonly<Saving['counts']> {
+    return this.#saving.counts
   }
 
   /** How many shards are this process' own. */
@@ -122,7 +101,7 @@ export class Worker {
 
   #isDrained (): boolean {
     const now = performance.now()
-    return this.#running.size === 0 && (now < this.#pausedUntil || [...this.#owned.values()].every((shard) => shard.leaving || !(shard.mayHaveMore || shard.hasFresh || shard.nextDue! <= now)))
+    return this.#running.size === 0 && (this.#saving.isPaused || [...this.#owned.values()].every((shard) => shard.leaving || !(shard.mayHaveMore || shard.hasFresh || shard.nextDue! <= now)))
   }
 
   async #keep (shard: number): Promise<void> {
@@ -135,19 +114,19 @@ export class Worker {
 
   /** Never rejects. */
   async #tend (shard: number): Promise<void> {
-    const { log, lease, delay, batch, events } = this.#options
+    const { log, lease, events } = this.#options
     const known = this.#owned.get(shard)
     const token = known?.token ?? this.#unanswered.get(shard) ?? randomBytes(12).toString('base64url')
-    this.#unanswered.set(shard, token)
+    if (known === undefined) this.#unanswered.set(shard, token)
     const asked = performance.now()
     try {
-      const waiting = await log.tend(shard, token, lease)
+      const waiting = await log.tend(shard, token, lease, known === undefined ? 'take' : 'renew')
       this.#unanswered.delete(shard)
-      if (this.#closed) return await this.#forget(shard, token)
-      if (waiting === undefined) return this.#lose(shard)
-      const owned = known ?? new OwnedShard({ log, shard, token, delay, ahead: BATCHES_AHEAD * batch, onUnreadable: (claim, error) => { void this.#giveUp(shard, claim, error) } })
+      if (waiting === undefined) return known && this.#lose(known)
+      // It may have been lost meanwhile, by another command's answer.
+      if (this.#closed || (known !== undefined && this.#owned.get(shard) !== known)) return await this.#release(shard, token)
+      const owned = known ?? this.#newOwned(shard, token)
       owned.leaseUntil = asked + lease
-      this.#owned.set(shard, owned)
       // Messages can be lost.
       if (waiting > 0) owned.wake()
     } catch (error) {
@@ -155,165 +134,92 @@ export class Worker {
     }
   }
 
-  async #giveBack ({ shard, token }: OwnedShard): Promise<void> {
-    this.#owned.delete(shard)
-    await this.#forget(shard, token)
+  #newOwned (shard: number, token: string): OwnedShard {
+    const { log, delay, batch } = this.#options
+    const owned = new OwnedShard({ log, shard, token, delay, ahead: BATCHES_AHEAD * batch, onUnreadable: (claim, error) => { void this.#saving.giveUp(owned, claim, error) } })
+    this.#owned.set(shard, owned)
+    return owned
   }
 
-  async #forget (shard: number, token: string): Promise<void> {
+  async #giveBack (owned: OwnedShard): Promise<void> {
+    this.#remove(owned)
+    await this.#release(owned.shard, owned.token)
+  }
+
+  async #release (shard: number, token: string): Promise<void> {
     await this.#options.log.release(shard, token).catch(this.#options.events.onRedisError)
   }
 
-  #lose (shard: number): void {
-    this.#owned.get(shard)?.lease.abort(new FencedError())
-    this.#owned.delete(shard)
+  /** Another process can own it. */
+  #lose (owned: OwnedShard): void {
+    owned.lease.abort(new FencedError())
+    this.#remove(owned)
+  }
+
+  #remove (owned: OwnedShard): void {
+    if (this.#owned.get(owned.shard) === owned) this.#owned.delete(owned.shard)
   }
 
   #pump (): void {
     if (this.#closed) return
     clearTimeout(this.#timer)
-    const now = performance.now()
     const owned = [...this.#owned.values()].filter(({ leaving }) => !leaving)
     for (const shard of owned) void this.#read(shard)
-    for (const shard of now < this.#pausedUntil ? [] : owned) this.#begin(shard, now)
+    const free = (): boolean => this.#saves < this.#options.concurrency
+    while (free() && !this.#saving.isPaused && this.#begin(owned)) { /* another one */ }
+    const now = performance.now()
     const reads = Math.min(...owned.map(({ nextRead = Infinity }) => nextRead))
-    const saves = this.#running.size < this.#options.concurrency ? Math.max(this.#pausedUntil, Math.min(...owned.map(({ nextDue = Infinity }) => nextDue))) : Infinity
+    const saves = free() ? Math.max(this.#saving.pausedUntil, Math.min(...owned.map(({ nextDue = Infinity }) => nextDue))) : Infinity
     const next = Math.min(reads, saves)
     if (next < Infinity) this.#timer = setTimeout(() => { this.#pump() }, Math.max(1, next - now)).unref()
   }
 
-  #begin (shard: OwnedShard, now: number): void {
-    const { concurrency, batch } = this.#options
-    while (this.#running.size < concurrency && this.#isSafe(shard)) {
-      const claims = shard.take(now, batch, this.#draining)
-      if (claims.length === 0) return
-      const running = this.#save(shard, claims).finally(() => {
-        this.#running.delete(running)
-        if (shard.leaving && shard.underWay === 0 && this.owns(shard.shard)) void this.#giveBack(shard)
-        this.#pump()
-      })
-      this.#running.add(running)
+  /** @returns whether there was anything to save */
+  #begin (owned: readonly OwnedShard[]): boolean {
+    const parts = this.#takeBatch(owned)
+    if (parts.length === 0) return false
+    this.#saves++
+    const onSaved = (): void => {
+      this.#saves--
+      this.#pump()
     }
+    const running = this.#saving.save(parts, onSaved).finally(() => {
+      this.#running.delete(running)
+      for (const { shard } of parts) {
+        if (shard.lease.signal.aborted) this.#remove(shard)
+        else if (shard.leaving && shard.underWay === 0) void this.#giveBack(shard)
+      }
+      this.#pump()
+    })
+    this.#running.add(running)
+    return true
   }
 
-  #isSafe ({ leaseUntil }: OwnedShard): boolean {
-    const { lease } = this.#options
-    return performance.now() < leaseUntil - (1 - SAFE) * lease
+  /** What has been due for longest comes first, so that no shard waits for another one that always has something. */
+  #takeBatch (owned: readonly OwnedShard[]): Part[] {
+    const now = performance.now()
+    const due = owned
+      .filter((shard) => this.#saving.isSafe(shard) && (shard.nextDue! <= now || (this.#draining && shard.hasFresh)))
+      .sort((a, b) => (a.nextDue ?? Infinity) - (b.nextDue ?? Infinity))
+    const parts: Part[] = []
+    let room = this.#options.batch
+    for (const shard of due) {
+      const claims = shard.take(now, room, this.#draining)
+      if (claims.length > 0) parts.push({ shard, claims })
+      room -= claims.length
+      if (room === 0) break
+    }
+    return parts
   }
 
   async #read (shard: OwnedShard): Promise<void> {
     try {
       if (await shard.read()) this.#pump()
     } catch (error) {
-      this.#failed(shard, error)
+      if (error instanceof FencedError) this.#lose(shard)
+      else this.#options.events.onRedisError(error)
     }
   }
-
-  #failed ({ shard }: OwnedShard, error: unknown): void {
-    if (error instanceof FencedError) this.#lose(shard)
-    else this.#options.events.onRedisError(error)
-  }
-
-  /** Never rejects. */
-  async #save (shard: OwnedShard, claims: readonly Claim[]): Promise<void> {
-    const { saver, events } = this.#options
-    try {
-      const batch = await shard.latest(claims)
-      if (batch.writes.length === 0) return
-      // Whoever was paused here must not begin a save that another process may have got.
-      if (!this.#isSafe(shard)) return this.#putOff(shard, batch.claims)
-      const began = performance.now()
-      const outcomes = await saver.run(batch.writes, shard.lease.signal)
-      if (shard.lease.signal.aborted) return
-      const saved = batch.claims.filter((_claim, index) => outcomes[index]!.error === undefined)
-      if (saved.length > 0) {
-        this.#outages = 0
-        events.onSaved(saved, performance.now() - began)
-        this.counts.saved += saved.length
-      }
-      await Promise.all([this.#acknowledge(shard, saved), this.#notSaved(shard, batch.claims, outcomes)])
-    } catch (error) {
-      this.#failed(shard, error)
-      this.#putOff(shard, claims)
-    }
-  }
-
-  /** Until Redis has heard it, or the lease has ended: then they are saved once more. */
-  async #acknowledge (shard: OwnedShard, saved: readonly Claim[]): Promise<void> {
-    if (saved.length === 0) return
-    while (!shard.lease.signal.aborted) {
-      try {
-        const overtaken = await this.#options.log.acknowledge(shard.shard, shard.token, saved)
-        this.counts.overtaken += overtaken
-        shard.ended(saved)
-        if (overtaken > 0) shard.wake()
-        return
-      } catch (error) {
-        this.#failed(shard, error)
-        await wait(AGAIN)
-      }
-    }
-  }
-
-  async #notSaved (shard: OwnedShard, claims: readonly Claim[], outcomes: readonly Outcome[]): Promise<void> {
-    const failed = claims.flatMap((claim, index) => outcomes[index]!.error === undefined ? [] : [{ claim, ...outcomes[index]! }])
-    if (failed.length === 0) return
-    const { attempts, log } = this.#options
-    const outage = failed.find(({ isOutage }) => isOutage)
-    if (outage !== undefined) this.#pause(outage.error)
-    const counted = failed.filter(({ isOutage }) => !isOutage).map((one) => ({ ...one, tries: one.claim.tries + 1, isDead: one.claim.tries + 1 >= attempts }))
-    const failures = counted.map(({ claim, error, tries, isDead }): Failure => ({ ...claim, tries, dead: isDead ? reasonOf(error) : undefined }))
-    try {
-      if (failures.length > 0) await log.fail(shard.shard, shard.token, failures)
-    } catch (error) {
-      this.#failed(shard, error)
-      this.#putOff(shard, failed.map(({ claim }) => claim))
-      return
-    }
-    this.counts.failed += failed.length
-    for (const { claim, isOutage } of failed) if (isOutage) shard.again(claim, claim.tries, this.#pausedUntil)
-    for (const { claim, error, tries, isDead } of counted) this.#counted(shard, claim, error, tries, isDead)
-  }
-
-  #counted (shard: OwnedShard, claim: Claim, error: unknown, tries: number, isDead: boolean): void {
-    const { retry, random, events } = this.#options
-    if (!isDead) {
-      shard.again(claim, tries, performance.now() + backoff(tries, { ...retry, random }))
-      events.onFailed(claim, error, tries)
-      return
-    }
-    this.counts.dead++
-    shard.ended([claim])
-    // A newer write may have come meanwhile.
-    shard.wake()
-    events.onDead(claim, error, tries)
-  }
-
-  async #giveUp (shard: number, claim: Claim, error: Error): Promise<void> {
-    const owned = this.#owned.get(shard)
-    if (owned === undefined) return
-    await this.#notSaved(owned, [{ ...claim, tries: this.#options.attempts }], [{ error, isOutage: false }])
-  }
-
-  #putOff (shard: OwnedShard, claims: readonly Claim[]): void {
-    for (const claim of claims) shard.again(claim, claim.tries, performance.now() + AGAIN)
-  }
-
-  #pause (error: unknown): void {
-    const { retry, random, events } = this.#options
-    const now = performance.now()
-    // Those that were under way together are one outage.
-    if (now < this.#pausedUntil) return
-    const pause = backoff(++this.#outages, { ...retry, random })
-    this.#pausedUntil = now + pause
-    events.onOutage(error, pause)
-  }
-}
-
-/** What was wrong, as a text that lies with the dead letters. */
-export function reasonOf (error: unknown): string {
-  const { type, code, message } = loggableError(error)
-  return `${code ?? type}: ${message}`
 }
 
 async function wait (milliseconds: number): Promise<void> {

@@ -22,6 +22,9 @@ export interface Queueing {
   readonly payload: Buffer
 }
 
+/** Of one whose save has failed: where a newer write of its id has come, it is of no interest any more. */
+export type Fate = 'again' | 'dead' | 'overtaken'
+
 export interface Queued {
   readonly version: number
   /** Whether it has come in the place of one that waited. */
@@ -43,6 +46,8 @@ export interface Claims {
   readonly claims: readonly Claim[]
   /** After which to go on. */
   readonly cursor: string
+  /** Whether there are no more. */
+  readonly isLast: boolean
   /** Milliseconds of Redis' clock, in which the entries' ids are counted too. */
   readonly now: number
 }
@@ -131,20 +136,21 @@ export class WriteLog {
   /** @returns those after the cursor, `'0'` in the beginning. @throws FencedError */
   async claim (shard: number, token: string, cursor: string, count: number): Promise<Claims> {
     const { lease, queue, records, tries } = this.#shards[shard]!
-    const [next, now, claims] = unfenced(await this.#options.commands.writeBuffers(CLAIM, { keys: [lease, queue, records, tries], args: [token, cursor, count] })) as [Buffer, Buffer, Buffer[][]]
+    const [next, now, claims, isLast] = unfenced(await this.#options.commands.writeBuffers(CLAIM, { keys: [lease, queue, records, tries], args: [token, cursor, count] })) as [Buffer, Buffer, Buffer[][], Buffer]
     return {
       cursor: next.toString(),
-      now: Number(next === undefined ? 0 : now.toString()),
+      now: Number(now.toString()),
+      isLast: isLast.toString() === '1',
       claims: claims.map(([id, entry, record, failures]) => ({
         id: id!.toString(), entry: entry!.toString(), record: record!, version: this.see(versionOf(record!)), tries: Number(failures!.toString())
       }))
     }
   }
 
-  /** The records that wait under the ids now, undefined where none does. @throws FencedError */
-  async reclaim (shard: number, token: string, ids: readonly string[]): Promise<Array<Buffer | undefined>> {
-    const { lease, records } = this.#shards[shard]!
-    const found = unfenced(await this.#options.commands.writeBuffers(RECLAIM, { keys: [lease, records], args: [token, ...ids] })) as Buffer[]
+  /** The records that wait now, undefined where none does, or not in that place. @throws FencedError */
+  async reclaim (shard: number, token: string, claims: ReadonlyArray<Pick<Claim, 'id' | 'entry'>>): Promise<Array<Buffer | undefined>> {
+    const { lease, queue, records } = this.#shards[shard]!
+    const found = unfenced(await this.#options.commands.writeBuffers(RECLAIM, { keys: [lease, queue, records], args: [token, ...claims.flatMap(({ id, entry }) => [id, entry])] })) as Buffer[]
     return found.map((record) => record.length === 0 ? undefined : record)
   }
 
@@ -156,19 +162,19 @@ export class WriteLog {
     })))
   }
 
-  /** They could not be saved. @throws FencedError */
-  async fail (shard: number, token: string, failures: readonly Failure[]): Promise<void> {
+  /** They could not be saved. @returns what becomes of each, in their order @throws FencedError */
+  async fail (shard: number, token: string, failures: readonly Failure[]): Promise<readonly Fate[]> {
     const { lease, queue, records, tries, dead, buried } = this.#shards[shard]!
-    unfenced(await this.#options.commands.write(FAIL, {
+    return unfenced(await this.#options.commands.write(FAIL, {
       keys: [lease, queue, records, tries, dead, buried],
       args: [token, ...failures.flatMap((one) => [one.id, one.entry, stampOf(one.record), one.tries, one.dead ?? ''])]
-    }))
+    })) as Fate[]
   }
 
-  /** Takes the shard, or keeps it. @returns how many entries wait in it, or undefined where it is another's */
-  async tend (shard: number, token: string, duration: number): Promise<number | undefined> {
+  /** Takes the shard, or keeps it: only while the lease lasts. @returns how many entries wait in it, or undefined where it is not to be had */
+  async tend (shard: number, token: string, duration: number, how: 'take' | 'renew'): Promise<number | undefined> {
     const { lease, queue } = this.#shards[shard]!
-    const length = Number(await this.#options.commands.write(TEND, { keys: [lease, queue], args: [token, Math.ceil(duration)] }))
+    const length = Number(await this.#options.commands.write(TEND, { keys: [lease, queue], args: [token, Math.ceil(duration), how] }))
     return length < 0 ? undefined : length
   }
 

@@ -53,18 +53,18 @@ for (const { name, open } of topologies) {
 
     t.test('several writes of one id are one to save: the last', async (t) => {
       const { log, shard, enqueue } = build()
-      t.equal(await log.tend(shard, 'me', 10_000), 0)
+      t.equal(await log.tend(shard, 'me', 10_000, 'take'), 0)
       for (let value = 0; value < 10; value++) await enqueue(value)
       const { claims } = await log.claim(shard, 'me', '0', 100)
       t.equal(claims.length, 1)
       t.equal(writeOf('id', claims[0]!.record).value, 9)
       t.equal(await log.acknowledge(shard, 'me', claims), 0)
-      t.strictSame([(await log.pending(shardOf('id'), ['id']))[0], await log.tend(shard, 'me', 10_000)], [undefined, 0])
+      t.strictSame([(await log.pending(shardOf('id'), ['id']))[0], await log.tend(shard, 'me', 10_000, 'renew')], [undefined, 0])
     })
 
     t.test('one that comes while the one before it is saved is not lost with that, and waits behind the others', async (t) => {
       const { log, shard, enqueue, values } = build()
-      await log.tend(shard, 'me', 10_000)
+      await log.tend(shard, 'me', 10_000, 'take')
       await enqueue('old')
       const { claims, cursor } = await log.claim(shard, 'me', '0', 100)
       await enqueue('new')
@@ -75,7 +75,7 @@ for (const { name, open } of topologies) {
 
     t.test('acknowledged twice, as by a client that has lost the connection, it changes nothing', async (t) => {
       const { log, shard, enqueue, values } = build()
-      await log.tend(shard, 'me', 10_000)
+      await log.tend(shard, 'me', 10_000, 'take')
       await enqueue('old')
       const { claims } = await log.claim(shard, 'me', '0', 100)
       await enqueue('new')
@@ -86,28 +86,38 @@ for (const { name, open } of topologies) {
 
     t.test('an owner whose lease has ended reads nothing, acknowledges nothing and gives up nothing', async (t) => {
       const { log, shard, enqueue } = build()
-      await log.tend(shard, 'me', 10_000)
+      await log.tend(shard, 'me', 10_000, 'take')
       await enqueue('mine')
       const { claims } = await log.claim(shard, 'me', '0', 100)
       await log.release(shard, 'me')
-      t.equal(await log.tend(shard, 'other', 10_000), 1)
-      t.equal(await log.tend(shard, 'me', 10_000), undefined)
+      t.equal(await log.tend(shard, 'other', 10_000, 'take'), 1)
+      t.equal(await log.tend(shard, 'me', 10_000, 'take'), undefined)
       await t.rejects(log.claim(shard, 'me', '0', 100), FencedError)
-      await t.rejects(log.reclaim(shard, 'me', ['id']), FencedError)
+      await t.rejects(log.reclaim(shard, 'me', claims), FencedError)
       await t.rejects(log.acknowledge(shard, 'me', claims), FencedError)
       await t.rejects(log.fail(shard, 'me', claims.map((one) => ({ ...one, tries: 1 }))), FencedError)
       await log.release(shard, 'me')
-      t.equal(await log.tend(shard, 'other', 10_000), 1, 'nor does it end the lease of the other')
+      t.equal(await log.tend(shard, 'other', 10_000, 'take'), 1, 'nor does it end the lease of the other')
+    })
+
+    t.test('a lease that has ended is not renewed, and can be taken', async (t) => {
+      const { log, shard } = build()
+      t.equal(await log.tend(shard, 'me', 10_000, 'renew'), undefined)
+      t.equal(await log.tend(shard, 'me', 10_000, 'take'), 0)
+      t.equal(await log.tend(shard, 'me', 10_000, 'renew'), 0)
+      t.equal(await log.tend(shard, 'me', 10_000, 'take'), 0, 'also when the answer to that was lost')
+      t.equal(await log.tend(shard, 'other', 10_000, 'take'), undefined)
     })
 
     t.test('what has failed too often lies with the dead, alone, and what has come since waits on', async (t) => {
       const { log, shard, enqueue, values } = build()
       const ids = Array.from({ length: 1_000 }, (_, index) => `id ${index}`).filter((id) => shardOf(id) === shard).slice(0, 3)
-      await log.tend(shard, 'me', 10_000)
+      await log.tend(shard, 'me', 10_000, 'take')
       for (const id of ids) await enqueue(id, id)
       const { claims } = await log.claim(shard, 'me', '0', 100)
       await enqueue('newer', ids[1])
-      await log.fail(shard, 'me', claims.map((one) => ({ ...one, tries: one.tries + 1 })))
+      t.strictSame(await log.fail(shard, 'me', claims.map((one) => ({ ...one, tries: one.tries + 1 }))), ['again', 'overtaken', 'again'])
+      t.strictSame((await log.reclaim(shard, 'me', claims)).map((record) => record !== undefined), [true, false, true], 'what has come since stands in another place')
       t.strictSame((await log.claim(shard, 'me', '0', 100)).claims.map(({ id, tries }) => [id, tries]).sort(), [[ids[0], 1], [ids[1], 0], [ids[2], 1]].sort())
       await log.fail(shard, 'me', claims.slice(0, 2).map((one) => ({ ...one, tries: 2, dead: 'refused' })))
       t.strictSame((await values('me')).sort(), [ids[2], 'newer'].sort())
