@@ -1,14 +1,19 @@
 import type { FastifyInstance } from 'fastify'
+import type { MicroSettings } from './measure-micro.js'
 import type { Metric } from './sample.js'
 
 /** What a file in entries/ exports as its default; the file's name is the entry's. */
 export type Entry = MicroEntry | ServerEntry
 
-/** Calls of a function, awaited one after the other in a process of the variant's own. */
+/** Calls of a function, in a process of the variant's own. */
 export interface MicroEntry extends Common {
   kind: 'micro'
   /** Each imports its own library and prepares, so that no variant loads or warms another's code. */
-  variants: Readonly<Record<string, () => Promise<Operation>>>
+  variants: Readonly<Record<string, () => Promise<Operation | Postponing>>>
+  /** Calls that are under way at a time. Default 1: they are awaited one after the other. */
+  callers?: number
+  /** For what needs longer than a call in memory. Does not hold for a quick run. */
+  pace?: Partial<MicroSettings>
 }
 
 /** Requests to an app, served by a process of the variant's own. */
@@ -20,6 +25,15 @@ export interface ServerEntry extends Common {
 }
 
 export type Operation = () => unknown
+
+/** What ends before all is done that it is for. */
+export interface Postponing {
+  call: Operation
+  /** Resolves when nothing is left of what the calls of a round have postponed. */
+  settle: () => Promise<void>
+  /** Whether that counts as part of the calls, or is no more than waited for. */
+  settled: 'counted' | 'afterwards'
+}
 
 interface Common {
   title: string

@@ -1,9 +1,10 @@
 import type { MicroEntry } from './entry.js'
 import { interleave } from './interleave.js'
-import type { MicroQuestion, Ran, Warmed } from './micro-variant.js'
+import type { MicroQuestion, Warmed } from './micro-variant.js'
 import type { Progress } from './progress.js'
 import { ask } from './questions.js'
 import type { Rounds } from './sample.js'
+import type { Ran } from './timed-calls.js'
 import { withVariants } from './variant-process.js'
 
 export interface MicroSettings {

@@ -60,7 +60,7 @@ async function main (names: string[], quick: boolean, json: boolean): Promise<vo
 async function resultOf (name: string, entry: Entry, settings: Settings): Promise<Result> {
   const { title, kind, baseline } = entry
   const rounds = kind === 'micro'
-    ? await measureMicro(name, entry, settings.micro, progress)
+    ? await measureMicro(name, entry, { ...settings.micro, ...(settings.judged ? entry.pace : {}) }, progress)
     : await measureServer(name, entry, settings.server, progress)
   return { name, title, kind, comparison: compare(rounds, baseline), verdicts: judge(rounds, settings.judged ? entry.expectations : []) }
 }
