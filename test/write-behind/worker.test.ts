@@ -1,62 +1,16 @@
-import t, { type Test } from 'tap'
-import { RedisCommands } from '../../plugins/shared/redis-commands.js'
+import t from 'tap'
 import { SHARDS, shardOf } from '../../plugins/write-behind/keys.js'
-import { isOutage } from '../../plugins/write-behind/outage.js'
-import { payloadOf, type Write } from '../../plugins/write-behind/record.js'
-import type { WriteBehindOptions } from '../../plugins/write-behind/index.js'
-import { Saver } from '../../plugins/write-behind/saver.js'
-import { Worker, type WorkerOptions } from '../../plugins/write-behind/worker.js'
-import { WriteLog } from '../../plugins/write-behind/write-log.js'
-import { connect, freshPrefix } from '../cache/build-app.js'
+import type { Write } from '../../plugins/write-behind/record.js'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
 import { useRedis } from '../helpers/redis.js'
+import { idsOf, scene } from './worker-scene.js'
 
 const redis = await useRedis(t)
 
-interface SceneOptions extends Partial<WorkerOptions> {
-  prefix?: string
-  save?: WriteBehindOptions['save']
-  saveMany?: NonNullable<WriteBehindOptions['saveMany']>
-  saveTimeout?: number
-}
-
-async function scene (t: Test, { prefix = freshPrefix(redis.prefix), save = () => {}, saveMany, saveTimeout = 10_000, ...options }: SceneOptions = {}) {
-  const commands = new RedisCommands({ client: await connect(t, redis.url), timeout: 10_000 })
-  const log = new WriteLog({ commands, prefix, name: 'views', channel: `${prefix}:write-behind`, limit: 10_000 })
-  const dead: string[] = []
-  const worker = new Worker({
-    log,
-    saver: new Saver({ save, saveMany, saveTimeout, isOutage }),
-    lease: 10_000,
-    delay: 0,
-    batch: 100,
-    concurrency: 4,
-    attempts: 3,
-    retry: { first: 5, longest: 20 },
-    random: () => 0,
-    events: {
-      onSaved: () => {},
-      onFailed: () => {},
-      onDead: ({ id }) => { dead.push(id) },
-      onOutage: () => {},
-      onRedisError: (error) => { throw error }
-    },
-    ...options
-  })
-  t.teardown(() => worker.close())
-  const set = async (id: string, value: unknown): Promise<void> => {
-    await log.enqueue(shardOf(id), [{ id, payload: payloadOf(id, value) as Buffer }])
-    worker.wake(shardOf(id))
-  }
-  const own = async (): Promise<void> => { await worker.tend(() => true, SHARDS) }
-  const empty = async (): Promise<boolean> => (await Promise.all(Array.from({ length: SHARDS }, async (_, shard) => (await log.depth(shard)).waiting))).every((waiting) => waiting === 0)
-  return { prefix, log, worker, set, own, empty, dead }
-}
-
 t.test('what waits is saved, whether it came before the worker or after it', async (t) => {
   const saved = new Map<string, unknown>()
-  const { set, own, empty } = await scene(t, { save: (id, value) => { saved.set(String(id), value) } })
+  const { set, own, empty } = await scene(t, redis, { save: (id, value) => { saved.set(String(id), value) } })
   for (let id = 0; id < 50; id++) await set(`before ${id}`, id)
   await own()
   for (let id = 0; id < 50; id++) await set(`after ${id}`, id)
@@ -67,7 +21,7 @@ t.test('what waits is saved, whether it came before the worker or after it', asy
 t.test('while one value of an id is saved, those that come are one save more: of the last', async (t) => {
   const saves = gate()
   const saved: unknown[] = []
-  const { set, own, empty } = await scene(t, { save: async (_id, value) => { saved.push(value); await saves.pass() } })
+  const { set, own, empty } = await scene(t, redis, { save: async (_id, value) => { saved.push(value); await saves.pass() } })
   await own()
   for (let value = 0; value < 10; value++) {
     await set('id', value)
@@ -81,8 +35,8 @@ t.test('while one value of an id is saved, those that come are one save more: of
 
 t.test('several are saved in one go where that is possible', async (t) => {
   const batches: number[] = []
-  const { set, own, empty } = await scene(t, { saveMany: (writes) => { batches.push(writes.length) } })
-  const ids = Array.from({ length: 2_000 }, (_, id) => `${id}`).filter((id) => shardOf(id) === 0)
+  const { set, own, empty } = await scene(t, redis, { saveMany: (writes) => { batches.push(writes.length) } })
+  const ids = idsOf(0)
   for (const id of ids) await set(id, 1)
   await own()
   await eventually(empty)
@@ -95,7 +49,7 @@ t.test('a write that the source does not take is given up after some tries, alon
   const poisoned = (write: Pick<Write, 'id'>): boolean => write.id === 'poison'
   for (const many of [false, true]) {
     saved.length = 0
-    const { set, own, empty, dead, log, worker } = await scene(t, {
+    const { set, own, empty, dead, log, worker } = await scene(t, redis, {
       save: (id) => {
         if (poisoned({ id })) throw new Error('violates a constraint')
         saved.push(id)
@@ -122,7 +76,7 @@ t.test('while the source is away nothing is given up, however long that is', asy
   let isAway = true
   let tries = 0
   const saved: unknown[] = []
-  const { set, own, empty, dead } = await scene(t, {
+  const { set, own, empty, dead } = await scene(t, redis, {
     save: (id) => {
       tries++
       if (isAway) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
@@ -140,7 +94,7 @@ t.test('while the source is away nothing is given up, however long that is', asy
 t.test('a save that never ends is given up in time, and holds up no other', async (t) => {
   let aborted = 0
   const saved: unknown[] = []
-  const { set, own, empty, dead } = await scene(t, {
+  const { set, own, empty, dead } = await scene(t, redis, {
     saveTimeout: 20,
     save: async (id, _value, { signal }) => {
       signal.addEventListener('abort', () => { aborted++ })
@@ -163,7 +117,7 @@ t.test('a save that never ends is given up in time, and holds up no other', asyn
 t.test('while no save ends, none is given up: the source hangs', async (t) => {
   let hangs = true
   let saves = 0
-  const { set, own, empty, dead } = await scene(t, { saveTimeout: 5, attempts: 2, save: async () => { saves++; if (hangs) await new Promise(() => {}) } })
+  const { set, own, empty, dead } = await scene(t, redis, { saveTimeout: 5, attempts: 2, save: async () => { saves++; if (hangs) await new Promise(() => {}) } })
   await own()
   for (let id = 0; id < 20; id++) await set(`${id}`, 1)
   await eventually(() => saves > 100)
@@ -173,18 +127,18 @@ t.test('while no save ends, none is given up: the source hangs', async (t) => {
 })
 
 t.test('what was under way when the process that owned the shard died is saved by the next', async (t) => {
-  const first = await scene(t, { save: () => new Promise(() => {}), lease: 100 })
+  const first = await scene(t, redis, { save: () => new Promise(() => {}), lease: 100 })
   await first.set('id', 'value')
   await first.own()
   const saved: unknown[] = []
-  const second = await scene(t, { prefix: first.prefix, save: (id, value) => { saved.push([id, value]) } })
+  const second = await scene(t, redis, { prefix: first.prefix, save: (id, value) => { saved.push([id, value]) } })
   await eventually(async () => { await second.own(); return await second.empty() })
   t.strictSame(saved, [['id', 'value']])
 })
 
 t.test('before a drain ends, also what waits for others of its id is saved', async (t) => {
   const saved: unknown[] = []
-  const { set, own, worker, empty } = await scene(t, { delay: 60_000, save: (id) => { saved.push(id) } })
+  const { set, own, worker, empty } = await scene(t, redis, { delay: 60_000, save: (id) => { saved.push(id) } })
   await own()
   for (let id = 0; id < 20; id++) await set(`${id}`, 1)
   await new Promise((resolve) => { setTimeout(resolve, 50) })
@@ -195,10 +149,9 @@ t.test('before a drain ends, also what waits for others of its id is saved', asy
 })
 
 t.test('no shard waits while others are saved again and again', async (t) => {
-  const idsOf = (shard: number): string[] => Array.from({ length: 2_000 }, (_, id) => `${id}`).filter((id) => shardOf(id) === shard)
   let batches = 0
   const saved = new Set<unknown>()
-  const { set, own } = await scene(t, {
+  const { set, own } = await scene(t, redis, {
     concurrency: 1,
     batch: 10,
     saveMany: async (writes) => {
@@ -222,7 +175,7 @@ t.test('of an id one save is under way at a time, and none older than what has b
   const active = new Set<unknown>()
   const done = new Map<unknown, number>()
   let [together, older, saves] = [0, 0, 0]
-  const { set, own, empty } = await scene(t, {
+  const { set, own, empty } = await scene(t, redis, {
     attempts: 1_000,
     retry: { first: 1, longest: 3 },
     save: async (id, _value, { version }) => {
