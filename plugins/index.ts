@@ -5,8 +5,9 @@ import { OptionError } from './errors.js'
 import type { PoolHealthOptions } from './pool-health/index.js'
 import { resolveOptions, type Option, INVALID } from './shared/options.js'
 import type { SlowRequestOptions } from './slow-request/index.js'
+import type { WriteBehindPluginOptions } from './write-behind/index.js'
 
-export type { CacheOptions, PoolHealthOptions, SlowRequestOptions }
+export type { CacheOptions, PoolHealthOptions, SlowRequestOptions, WriteBehindPluginOptions }
 
 /** Each technique: `false` leaves it out, `true` or an object registers it with those options. */
 export interface HeadroomOptions {
@@ -16,12 +17,15 @@ export interface HeadroomOptions {
   cache?: CacheOptions | boolean
   /** Default: on where there is a pool to watch, `app.pg` of @fastify/postgres. */
   poolHealth?: PoolHealthOptions | boolean
+  /** Default `false`: it needs a Redis that keeps what it is given. */
+  writeBehind?: WriteBehindPluginOptions | boolean
 }
 
 const OPTIONS = {
   slowRequest: technique<SlowRequestOptions>(),
   cache: technique<CacheOptions>(),
-  poolHealth: technique<PoolHealthOptions>()
+  poolHealth: technique<PoolHealthOptions>(),
+  writeBehind: technique<WriteBehindPluginOptions>()
 }
 
 /**
@@ -35,6 +39,8 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
   if (slowRequest) await app.register(await load(import('./slow-request/index.js')), slowRequest)
   const poolHealth = optionsOf(options.poolHealth, await hasPools(app))
   if (poolHealth) await app.register(await load(import('./pool-health/index.js')), poolHealth)
+  const writeBehind = optionsOf(options.writeBehind, false)
+  if (writeBehind) await app.register(await load(import('./write-behind/index.js')), writeBehind)
   const cache = optionsOf(options.cache, true)
   if (cache) await app.register(await load(import('./cache/index.js')), cache)
 }
