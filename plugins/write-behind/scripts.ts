@@ -1,6 +1,11 @@
 import { UNLESS_LATE } from '../shared/redis-commands.js'
 import { VERSION_DIGITS } from './record.js'
 
+/** They are sent in full with each call: without what is only there to be read. */
+function lua (strings: TemplateStringsArray, ...values: Array<string | number>): string {
+  return String.raw(strings, ...values).trim().replace(/\n\s+/g, '\n')
+}
+
 // Each works on the keys of one shard, and so of one slot of a Cluster; its last argument is its deadline.
 
 /** What a script answers whose caller does not own the shard any more. */
@@ -12,7 +17,7 @@ const SCRIPT_BYTES = 4 * 2 ** 20
 // The versions are those of Redis' clock in microseconds, or one more than the last: so they rise also when all that Redis had is
 // lost. The floor is the highest that the process has seen, on whatever server. Sent again, the script answers what it has. Negative is
 // the version of a write that has come in the place of one that waited.
-export const ENQUEUE = `${UNLESS_LATE}
+export const ENQUEUE = lua`${UNLESS_LATE}
   local records, queue, version, answer = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
   local given = redis.call('GET', answer)
   if given then return cjson.decode(given) end
@@ -45,13 +50,13 @@ export const ENQUEUE = `${UNLESS_LATE}
   if waiting > before then redis.call('PUBLISH', channel, shard) end
   return versions
 `
-export const PENDING = `${UNLESS_LATE}
+export const PENDING = lua`${UNLESS_LATE}
   local records = {}
   for at = 1, #ARGV - 1 do records[at] = redis.call('HGET', KEYS[1], ARGV[at]) or '' end
   return records
 `
 // Entries whose record has gone are of nothing.
-export const CLAIM = `${UNLESS_LATE}
+export const CLAIM = lua`${UNLESS_LATE}
   local lease, queue, records, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
   local claims, cursor, bytes = {}, ARGV[2], 0
@@ -75,7 +80,7 @@ export const CLAIM = `${UNLESS_LATE}
   return { cursor, string.format('%.0f', time[1] * 1000 + time[2] / 1000), claims, isLast and '1' or '0' }
 `
 // What an entry was put in for that has gone waits under another one, or does not wait any more.
-export const RECLAIM = `${UNLESS_LATE}
+export const RECLAIM = lua`${UNLESS_LATE}
   local lease, queue, records = KEYS[1], KEYS[2], KEYS[3]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
   local found = {}
@@ -87,12 +92,12 @@ export const RECLAIM = `${UNLESS_LATE}
   return found
 `
 // A newer write has come meanwhile: it waits from now on, behind those that have come before it.
-const SETTLE = `
+const SETTLE = lua`
   local function waitsAnew (queue, entry, id)
     if redis.call('XDEL', queue, entry) == 1 then redis.call('XADD', queue, '*', 'id', id) end
   end
 `
-export const ACKNOWLEDGE = `${UNLESS_LATE} ${SETTLE}
+export const ACKNOWLEDGE = lua`${UNLESS_LATE} ${SETTLE}
   local lease, queue, records, tries, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
   local overtaken = 0
@@ -111,7 +116,7 @@ export const ACKNOWLEDGE = `${UNLESS_LATE} ${SETTLE}
   end
   return overtaken
 `
-export const FAIL = `${UNLESS_LATE} ${SETTLE}
+export const FAIL = lua`${UNLESS_LATE} ${SETTLE}
   local lease, queue, records, tries, dead, buried = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
   if redis.call('GET', lease) ~= ARGV[1] then return ${FENCED} end
   local fates = {}
@@ -137,7 +142,7 @@ export const FAIL = `${UNLESS_LATE} ${SETTLE}
   return fates
 `
 // Whoever has owned it is to keep what it has only while nobody else can have owned it: a lease that has ended is not renewed.
-export const TEND = `${UNLESS_LATE}
+export const TEND = lua`${UNLESS_LATE}
   local holder = redis.call('GET', KEYS[1])
   if holder == ARGV[1] then
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -149,14 +154,14 @@ export const TEND = `${UNLESS_LATE}
   return redis.call('XLEN', KEYS[2])
 `
 // What waits is for the next owner, who is told.
-export const RELEASE = `${UNLESS_LATE}
+export const RELEASE = lua`${UNLESS_LATE}
   if redis.call('GET', KEYS[1]) == ARGV[1] then
     redis.call('DEL', KEYS[1])
     if redis.call('XLEN', KEYS[2]) > 0 then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
   end
   return 1
 `
-export const DEPTH = `${UNLESS_LATE}
+export const DEPTH = lua`${UNLESS_LATE}
   local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
   local age = -1
   if first then age = time[1] * 1000 + time[2] / 1000 - tonumber(string.match(first[1], '^%d+')) end
@@ -165,7 +170,7 @@ export const DEPTH = `${UNLESS_LATE}
 
 // Of an id only the last dead write may be brought back, and only while nothing newer waits or has been saved: "buried" has it
 // until then.
-export const LETTERS = `${UNLESS_LATE}
+export const LETTERS = lua`${UNLESS_LATE}
   local letters = {}
   for _, entry in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
     local field = entry[2]
@@ -174,7 +179,7 @@ export const LETTERS = `${UNLESS_LATE}
   end
   return letters
 `
-export const REPLAY = `${UNLESS_LATE}
+export const REPLAY = lua`${UNLESS_LATE}
   local dead, buried, records, queue = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
   local entry = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
   if not entry then return 'gone' end
@@ -187,7 +192,7 @@ export const REPLAY = `${UNLESS_LATE}
   redis.call('PUBLISH', ARGV[2], ARGV[3])
   return 'queued'
 `
-export const DISCARD = `${UNLESS_LATE}
+export const DISCARD = lua`${UNLESS_LATE}
   local entry = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
   if not entry then return 0 end
   if redis.call('HGET', KEYS[2], entry[2][2]) == ARGV[1] then redis.call('HDEL', KEYS[2], entry[2][2]) end
@@ -195,12 +200,12 @@ export const DISCARD = `${UNLESS_LATE}
 `
 
 // Who was not there for as long as a lease has gone.
-export const JOIN = `${UNLESS_LATE}
+export const JOIN = lua`${UNLESS_LATE}
   local now = time[1] * 1000 + time[2] / 1000
   redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - tonumber(ARGV[2])))
   return redis.call('ZRANGE', KEYS[1], 0, -1)
 `
-export const LEAVE = `${UNLESS_LATE}
+export const LEAVE = lua`${UNLESS_LATE}
   return redis.call('ZREM', KEYS[1], ARGV[1])
 `
