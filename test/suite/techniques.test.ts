@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import { buildApp } from './build-app.js'
 
@@ -42,6 +43,17 @@ t.test('each technique is switched off alone', async (t) => {
     const { app } = await buildApp(t, { [option]: false }, (app) => { app.decorate('pg' as string, { pool: idlePool() }) })
     t.strictSame(techniques.filter((technique) => !app.hasPlugin(technique)), [name])
   }
+})
+
+t.test('write-behind is there only when it is asked for', async (t) => {
+  const { app } = await buildApp(t)
+  t.notOk(app.hasDecorator('writeBehind'))
+  await t.rejects(buildApp(t, { writeBehind: true }), { code: 'FST_HEADROOM_WRITE_BEHIND_OPTION', message: /options\.redis/ })
+  const redis = new Redis({ lazyConnect: true, port: 1, retryStrategy: () => null, maxRetriesPerRequest: 0 })
+  redis.on('error', () => {})
+  t.teardown(() => { redis.disconnect() })
+  const { app: asked } = await buildApp(t, { writeBehind: { redis } })
+  t.ok(asked.hasDecorator('writeBehind'))
 })
 
 t.test('true registers a technique with its defaults', async (t) => {
