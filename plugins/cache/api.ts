@@ -1,5 +1,5 @@
 import type { Duration, Size } from '../shared/units.js'
-import type { WriteBehindOptions } from '../write-behind/index.js'
+import type { WriteBehind, WriteBehindOptions } from '../write-behind/index.js'
 
 /** What rules how a value is kept and given out. Each can be a default of the plugin too. */
 export interface CacheDefaults {
@@ -111,6 +111,8 @@ interface WrittenBehind<T, I extends Id> {
 
 /** One kind of thing that is loaded by its id. */
 export interface Resource<T, I extends Id = Id> {
+  /** Of one that is written behind: what waits, and what could not be saved. */
+  readonly queue: WriteBehind<T, I> | undefined
   /** Read-through: from the cache, else what waits to be saved, else from the source. */
   get (id: I, options?: Pick<CacheEntryOptions, 'signal'>): Promise<T>
   /** In the order of `ids`; undefined where there is none. */

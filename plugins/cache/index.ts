@@ -12,6 +12,7 @@ import { RedisMasters, type KeyFilter } from '../shared/redis-masters.js'
 import { RedisTier } from '../shared/redis-tier.js'
 import { Seldom } from '../shared/seldom.js'
 import { type Duration, type Size } from '../shared/units.js'
+import type { CreateWriteBehind } from '../write-behind/index.js'
 import type { Cache, CacheDefaults } from './api.js'
 import { TieredCache } from './cache.js'
 import { Coherence } from './coherence.js'
@@ -56,6 +57,8 @@ export interface CacheOptions extends CacheDefaults {
    * `{ shared: false }`, when Redis could not be told. It is told again all the same. Default `false`.
    */
   strict?: boolean
+  /** By which a resource with `write: 'behind'` makes its queue. Default: `app.writeBehind`, where it is registered by then. */
+  writeBehind?: CreateWriteBehind
   /** The decorator's name, where `cache` is taken. Default `'cache'`. */
   decorateAs?: string
   /** Wall clock, milliseconds. Default `Date.now`. */
@@ -87,6 +90,7 @@ const OPTIONS = {
   compressAbove: orFalse(size(COMPRESS_ABOVE, { min: 1 })),
   lease: orFalse(duration(3_000, { min: 100, max: LONGEST_LEASE })),
   strict: boolean(false),
+  writeBehind: custom('a function that makes queues', (value): value is CreateWriteBehind => typeof value === 'function'),
   decorateAs: string('cache'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
   monotonicNow: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function'),
@@ -149,7 +153,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
     now,
     monotonicNow,
     random,
-    createWriteBehind: () => app.hasDecorator('writeBehind') ? app.writeBehind : undefined,
+    createWriteBehind: () => options.writeBehind ?? (app.hasDecorator('writeBehind') ? app.writeBehind : undefined),
     onRedisError: (error) => { seldom.say('redis', () => app.log.warn({ error: loggableError(error) }, 'cache: Redis failed a command; going on without it')) },
     onUnsupported: (part) => { seldom.say(part, () => app.log.warn(`cache: a value cannot be kept because of ${part} in it; load plain data`)) }
   })

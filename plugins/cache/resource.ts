@@ -41,6 +41,7 @@ export function createResource<T, I extends Id> (name: string, options: Resource
   const one = (id: I): Loader => first(() => id, async (_keys, context) => [asLoaded(await load(id, context))])
 
   return {
+    queue: behind?.queue,
     async get (id, own) {
       return taken(await base.ask(keyOf(id), withSignal(settings, own), one(id)), settings.clone) as T
     },

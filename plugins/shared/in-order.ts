@@ -15,6 +15,11 @@ export class InOrder<T> {
   /** What has not begun, of the keys of which something is under way. */
   readonly #waiting = new Map<string, Array<Waiting<T>>>()
 
+  /** Whether something of the key is under way. */
+  isBusy (key: string): boolean {
+    return this.#waiting.has(key)
+  }
+
   /**
    * @param overwrites whether nothing is left of what such work before it has done: then that is not begun any more, and has
    *   the same outcome, so that the wait does not grow with how much is asked for

@@ -14,6 +14,6 @@ export function loggableError (error: unknown): LoggableError {
   return {
     type: error.name,
     ...(typeof code === 'string' && { code }),
-    message: error.message.replace(/, with args beginning with:.*/s, '')
+    message: String(error.message).replace(/, with args beginning with:.*/s, '')
   }
 }

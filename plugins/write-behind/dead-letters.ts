@@ -23,9 +23,13 @@ export class DeadLetters {
     const lists = await Promise.all(Array.from({ length: SHARDS }, async (_, shard) => {
       // Of entries of the same moment, those of the lower shards come first.
       const begin = from === undefined ? '-' : shard <= from.shard ? `(${from.entry}` : from.entry
-      return (await this.#log.letters(shard, begin, count)).map((letter) => ({ ...letter, shard }))
+      const { letters, hasMore } = await this.#log.letters(shard, begin, count)
+      return { hasMore, letters: letters.map((letter) => ({ ...letter, shard })) }
     }))
-    return lists.flat().sort(byAge).slice(0, count).map(shown)
+    // What comes after the last one that a shard gave, where it has more, is not known to be the next.
+    const known = lists.flatMap(({ hasMore, letters }) => hasMore ? letters.slice(-1) : []).sort(byAge)[0]
+    const all = lists.flatMap(({ letters }) => letters).sort(byAge)
+    return all.slice(0, Math.min(count, known === undefined ? count : all.indexOf(known) + 1)).map(shown)
   }
 
   /** @throws OptionError on what is no letter */

@@ -12,13 +12,14 @@ export interface DurabilityCheckOptions extends DurabilityOptions {
 }
 
 /** Milliseconds that a boot may wait for Redis. */
-const PATIENCE = 2_000
+const PATIENCE = 1_000
 
 /** Whether Redis, and of a Cluster each master, is set to keep what it is given: asked at boot, and of who takes a master's place. */
 export class DurabilityCheck {
   readonly #options: DurabilityCheckOptions
   readonly #said = new Set<string>()
   #unfit: Error | undefined
+  #asking: Promise<void> = Promise.resolve()
   #closed = false
   readonly #onReady = (): void => { void this.again() }
 
@@ -26,15 +27,20 @@ export class DurabilityCheck {
     this.#options = options
   }
 
-  /** In two seconds at most: what does not answer by then is asked when it is there. @throws DurabilityError */
+  /** In a second at most: what does not answer by then is asked when it is there. @throws DurabilityError */
   async atBoot (): Promise<void> {
     const { client } = this.#options
     await within(PATIENCE, (signal) => this.#check(signal)).catch((error: unknown) => { if (error instanceof DurabilityError) throw error })
     client.on?.('ready', this.#onReady)
   }
 
-  /** Another server may answer now. Never rejects. */
+  /** Another server may answer now. Never rejects. One after the other: the last one asked has the last word. */
   async again (): Promise<void> {
+    this.#asking = this.#asking.then(() => this.#again())
+    await this.#asking
+  }
+
+  async #again (): Promise<void> {
     try {
       await within(PATIENCE, (signal) => this.#check(signal))
       this.#unfit = undefined

@@ -16,7 +16,7 @@ export const FullError = createError<'FST_HEADROOM_WRITE_BEHIND_FULL', [string]>
 
 /** The write was not kept, or it is not known whether it was. */
 export const UnavailableError = createError<'FST_HEADROOM_WRITE_BEHIND_UNAVAILABLE', [string, { cause: unknown }]>(
-  'FST_HEADROOM_WRITE_BEHIND_UNAVAILABLE', 'write-behind: Redis could not be reached to queue a write of %s, and to save it at once could put it in the place of a newer one', 503)
+  'FST_HEADROOM_WRITE_BEHIND_UNAVAILABLE', 'write-behind: %s', 503)
 
 export const ClosingError = createError('FST_HEADROOM_WRITE_BEHIND_CLOSING', 'write-behind: the app closes', 503)
 

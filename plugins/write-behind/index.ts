@@ -10,7 +10,7 @@ import { Subscription } from '../shared/subscription.js'
 import type { Duration, Size } from '../shared/units.js'
 import type { CreateWriteBehind, Id, WriteBehind, WriteBehindOptions } from './api.js'
 import { DurabilityCheck } from './durability-check.js'
-import { OptionError } from './errors.js'
+import { ClosingError, comeAgain, OptionError } from './errors.js'
 import { channelOf, SHARDS } from './keys.js'
 import { WriteQueue, type QueueReports } from './queue.js'
 import { queueSettings } from './settings.js'
@@ -51,7 +51,7 @@ declare module 'fastify' {
 const LONGEST_LEASE = 60 * 60 * 1_000
 
 const OPTIONS = {
-  redis: custom('an ioredis client, Redis or Cluster', isRedisClient),
+  redis: custom('an ioredis client, Redis or Cluster', isFitClient),
   durable: boolean(false),
   assumeDurable: boolean(false),
   prefix: string('headroom', { pattern: /^[^{}:\s]+$/, expected: 'a non-empty string without spaces, braces and colons' }),
@@ -75,6 +75,7 @@ const writeBehind: FastifyPluginAsync<WriteBehindPluginOptions> = async (app, ra
   const queues = new Map<string, WriteQueue>()
   const channel = channelOf(prefix)
   let started = false
+  let closed = false
 
   app.decorate(decorateAs, create satisfies CreateWriteBehind)
 
@@ -122,9 +123,13 @@ const writeBehind: FastifyPluginAsync<WriteBehindPluginOptions> = async (app, ra
     started = true
     for (const queue of queues.values()) queue.start()
   })
-  app.addHook('onClose', async () => {
+  // Before what `save` uses is closed, whichever was registered first.
+  app.addHook('preClose', async () => {
     const deadline = performance.now() + drainTimeout
     await Promise.all([...queues.values()].map((queue) => queue.drain(deadline)))
+  })
+  app.addHook('onClose', async () => {
+    closed = true
     await Promise.all([...queues.values()].map((queue) => queue.close()))
     check.close()
     subscription.close()
@@ -134,6 +139,7 @@ const writeBehind: FastifyPluginAsync<WriteBehindPluginOptions> = async (app, ra
 
   function create<T, I extends Id> (name: string, options: WriteBehindOptions<T, I>): WriteBehind<T, I> {
     if (typeof name !== 'string' || !/^[^{}:\s]+$/.test(name)) throw new OptionError(`expected a name without spaces, braces and colons, got ${describe(name)}`)
+    if (closed) throw comeAgain(new ClosingError())
     if (queues.has(name)) throw new OptionError(`the name ${describe(name)} is taken`)
     const settings = queueSettings(options as WriteBehindOptions, `writeBehind ${describe(name)}`)
     const queue = new WriteQueue({ commands, prefix, name, channel, settings, lease, now, random, checkDurability: () => { check.assert() }, reports })
@@ -150,13 +156,17 @@ function reportsTo (app: FastifyInstance, seldom: Seldom): QueueReports {
     onDead: (queue, version, tries, error) => { app.log.error({ queue, version, tries, error: loggableError(error) }, 'write-behind: a write could not be saved; it lies with the dead letters') },
     onSourceAway: (queue, error) => { app.log.warn({ queue, error: loggableError(error) }, 'write-behind: the source is away; writes wait') },
     onSourceBack: (queue) => { app.log.info({ queue }, 'write-behind: the source is back') },
-    onCallbackError: (error) => { app.log.error({ error: loggableError(error) }, 'write-behind: onDead threw') }
+    onCallbackError: (error) => { app.log.error({ error: loggableError(error) }, 'write-behind: onDead or isOutage threw') }
   }
 }
 
 function redisOfHost (app: FastifyInstance): RedisClient | undefined {
   const client: unknown = app.hasDecorator('redis') ? (app as { redis?: unknown }).redis : undefined
-  return isRedisClient(client) ? client : undefined
+  return isFitClient(client) ? client : undefined
+}
+
+function isFitClient (value: unknown): value is RedisClient {
+  return isRedisClient(value) && typeof value.callBuffer === 'function' && (value.isCluster === true || typeof value.call === 'function')
 }
 
 export default fp(writeBehind, { name: 'headroom-write-behind', fastify: '5.x' })

@@ -17,6 +17,15 @@ interface Asked extends Queueing {
   readonly until: number
 }
 
+interface Shard {
+  readonly asked: Asked[]
+  /** Those that found no room. */
+  readonly aside: Asked[]
+  sending: Promise<void> | undefined
+  /** Until they are tried again. */
+  timer: NodeJS.Timeout | undefined
+}
+
 /** So often is sent what Redis has not answered: as many failures open the breaker. */
 const ATTEMPTS = 3
 
@@ -33,64 +42,84 @@ const FULL_PAUSE = 50
  */
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #asked: Asked[][]
-  readonly #sending = new Map<number, Promise<void>>()
-  readonly #full = new Map<number, () => void>()
+  readonly #shards: readonly Shard[]
   #closedBy: Error | undefined
 
   constructor (options: IntakeOptions) {
     this.#options = options
-    this.#asked = Array.from({ length: options.shards }, () => [])
+    this.#shards = Array.from({ length: options.shards }, () => ({ asked: [], aside: [], sending: undefined, timer: undefined }))
   }
 
   /** Rejects where it was not queued, or it is not known whether it was; then so do those of its id that came after it. */
   async enqueue (shard: number, id: string, payload: Buffer): Promise<Queued> {
+    const own = this.#shards[shard]!
     return await new Promise((resolve, reject) => {
-      this.#asked[shard]!.push({ id, payload, resolve, reject, until: performance.now() + this.#options.fullTimeout })
-      if (this.#sending.has(shard)) return
-      this.#sending.set(shard, Promise.resolve().then(() => this.#send(shard)))
+      const asked = { id, payload, resolve, reject, until: performance.now() + this.#options.fullTimeout }
+      // Of an id, the later write is not to overtake the earlier.
+      if (own.aside.some((other) => other.id === id)) own.aside.push(asked)
+      else {
+        own.asked.push(asked)
+        this.#begin(shard)
+      }
     })
   }
 
-  /** Something has been saved of the shard. */
+  /** There is room in the shard again. */
   roomIn (shard: number): void {
-    this.#full.get(shard)?.()
+    if (this.#shards[shard]!.timer !== undefined) this.#tryAgain(shard)
   }
 
   /** Nobody waits for room any more. Resolves when what is under way has been answered. */
   async close (error: Error): Promise<void> {
     this.#closedBy = error
-    for (const asked of this.#asked) refuse(asked, error)
-    for (const go of this.#full.values()) go()
-    await Promise.all(this.#sending.values())
+    for (const { asked, aside, timer } of this.#shards) {
+      clearTimeout(timer)
+      refuse(asked, error)
+      refuse(aside, error)
+    }
+    await Promise.all(this.#shards.map(async ({ sending }) => { await sending }))
+  }
+
+  #begin (shard: number): void {
+    this.#shards[shard]!.sending ??= Promise.resolve().then(() => this.#send(shard))
   }
 
   /** Never rejects. */
   async #send (shard: number): Promise<void> {
-    const asked = this.#asked[shard]!
+    const own = this.#shards[shard]!
+    const { asked } = own
     while (asked.length > 0) {
       const some = takeBatch(asked)
       try {
         const queued = await this.#enqueue(shard, some)
-        const full: Asked[] = []
-        some.forEach((one, index) => {
-          const own = queued[index]
-          if (own === undefined) full.push(one)
-          else one.resolve(own)
-        })
-        // In front of those that came later: of an id, the later write is not to be overtaken by the earlier.
-        asked.unshift(...full)
-        if (this.#closedBy !== undefined) refuse(asked, this.#closedBy)
-        else if (full.length > 0) await this.#roomFor(shard)
+        some.forEach((one, index) => { if (queued[index] !== undefined) one.resolve(queued[index]) })
+        const full = some.filter((_one, index) => queued[index] === undefined)
+        if (full.length > 0) this.#setAside(shard, full)
       } catch (error) {
         // Not before what else is done with the earlier ones of its id.
-        const ids = new Set(some.map(({ id }) => id))
-        const later = asked.splice(0)
-        asked.push(...later.filter(({ id }) => !ids.has(id)))
-        for (const { reject } of [...some, ...later.filter(({ id }) => ids.has(id))]) reject(error)
+        refuse([...some, ...takeOf(asked, some)], error)
       }
     }
-    this.#sending.delete(shard)
+    own.sending = undefined
+  }
+
+  /** Those that found no room, and what came after them of their ids, wait, and the others go on. */
+  #setAside (shard: number, full: readonly Asked[]): void {
+    const own = this.#shards[shard]!
+    own.aside.push(...full, ...takeOf(own.asked, full))
+    if (this.#closedBy !== undefined) refuse(own.aside, this.#closedBy)
+    else own.timer ??= setTimeout(() => { this.#tryAgain(shard) }, FULL_PAUSE)
+  }
+
+  #tryAgain (shard: number): void {
+    const own = this.#shards[shard]!
+    clearTimeout(own.timer)
+    own.timer = undefined
+    const now = performance.now()
+    const waiting = own.aside.splice(0)
+    for (const { until, reject } of waiting) if (until <= now) reject(this.#options.fullError())
+    own.asked.unshift(...waiting.filter(({ until }) => until > now))
+    this.#begin(shard)
   }
 
   /** Where no answer came they may be queued: nobody has been told yet, and so once more does no harm. */
@@ -103,28 +132,20 @@ export class Intake {
       }
     }
   }
-
-  async #roomFor (shard: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const go = (): void => {
-        clearTimeout(timer)
-        this.#full.delete(shard)
-        resolve()
-      }
-      const timer = setTimeout(go, FULL_PAUSE)
-      this.#full.set(shard, go)
-    })
-    const asked = this.#asked[shard]!
-    const now = performance.now()
-    const over = asked.filter(({ until }) => until <= now)
-    if (over.length === 0) return
-    asked.splice(0, asked.length, ...asked.filter(({ until }) => until > now))
-    for (const { reject } of over) reject(this.#options.fullError())
-  }
 }
 
-function refuse (asked: Asked[], error: Error): void {
+function refuse (asked: Asked[], error: unknown): void {
   for (const { reject } of asked.splice(0)) reject(error)
+}
+
+/** Takes those out that are of the ids of the others. */
+function takeOf (asked: Asked[], others: readonly Asked[]): Asked[] {
+  const ids = new Set(others.map(({ id }) => id))
+  return asked.splice(0).filter((one) => {
+    if (ids.has(one.id)) return true
+    asked.push(one)
+    return false
+  })
 }
 
 /** Takes the first out, as many as one script is to have. */

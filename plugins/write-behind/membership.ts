@@ -65,6 +65,8 @@ export class Membership {
     if (this.#left) return await worker.tend((shard) => worker.owns(shard), SHARDS)
     try {
       this.#members = await log.join(this.#me, lease)
+      // For writes that are saved at once while Redis is away: theirs are to be higher.
+      await log.seeVersions()
     } catch (error) {
       // Of a Cluster the node that has the list can be away, and others there.
       onRedisError(error)

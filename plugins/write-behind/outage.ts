@@ -4,8 +4,8 @@ const SQL_CLASSES = new Set(['08', '53', '57'])
 /** SQLSTATE of one that has become a replica, of a deadlock, of what could not be serialised: nothing is wrong with the write. */
 const SQL_STATES = new Set(['25006', '40001', '40P01'])
 
-/** Not in the class of the operator: the statement itself was cancelled, by `statement_timeout` for one. */
-const STATEMENT_CANCELLED = '57014'
+/** In these classes, but of the statement itself: it was cancelled, by `statement_timeout` for one, or was not given all its parameters. */
+const OF_STATEMENT = new Set(['57014', '08P01'])
 
 const SYSTEM = /^E(?:CONNREFUSED|CONNRESET|CONNABORTED|TIMEDOUT|PIPE|HOSTUNREACH|NETUNREACH|NETDOWN|NOTFOUND|AI_AGAIN|MFILE|NFILE)$/
 
@@ -18,19 +18,19 @@ const MESSAGES = /^(?:timeout exceeded when trying to connect|Connection termina
  * Whether the source is away, so that nothing is wrong with the write: by the error, or its cause, of a system call, of Postgres
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html) or of MongoDB.
  */
-export function isOutage (error: unknown): boolean {
-  for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
+export function isOutage (error: unknown, depth = 0): boolean {
+  for (; depth < 5 && typeof error === 'object' && error !== null; depth++) {
     const { code, name, message, cause, errors } = error as Record<string, unknown>
     if (typeof code === 'string' && (SYSTEM.test(code) || isSqlOutage(code))) return true
     if (typeof name === 'string' && NAMES.test(name)) return true
     if (typeof message === 'string' && MESSAGES.test(message)) return true
     // One for each address that was tried.
-    if (Array.isArray(errors) && errors.length > 0 && errors.every(isOutage)) return true
+    if (Array.isArray(errors) && errors.length > 0 && errors.every((one) => isOutage(one, depth + 1))) return true
     error = cause
   }
   return false
 }
 
 function isSqlOutage (code: string): boolean {
-  return code.length === 5 && code !== STATEMENT_CANCELLED && (SQL_CLASSES.has(code.slice(0, 2)) || SQL_STATES.has(code))
+  return code.length === 5 && !OF_STATEMENT.has(code) && (SQL_CLASSES.has(code.slice(0, 2)) || SQL_STATES.has(code))
 }

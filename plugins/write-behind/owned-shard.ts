@@ -1,6 +1,6 @@
 import { asError } from '../shared/redis-commands.js'
 import { writeOf, versionOf, type Write } from './record.js'
-import type { Claim, WriteLog } from './write-log.js'
+import { FencedError, type Claim, type WriteLog } from './write-log.js'
 
 /** A claim that is to be saved, at once or later. */
 interface Waiting {
@@ -44,8 +44,6 @@ export class OwnedShard {
   readonly token: string
   /** Aborts when the lease has ended. */
   readonly lease = new AbortController()
-  /** On the clock of `performance.now`: till then nobody else can own it. */
-  leaseUntil = -Infinity
   readonly #options: OwnedShardOptions
   #fresh: Waiting[] = []
   /** In the order of their times. */
@@ -56,6 +54,10 @@ export class OwnedShard {
   #freshBytes = 0
   /** It is another's to own: nothing more of it is begun here. */
   leaving = false
+  #leaseUntil = -Infinity
+  #leaseEnd: NodeJS.Timeout | undefined
+  /** Milliseconds. */
+  #delay: number
   #cursor = '0'
   /** When the stream is to be read on; never, where it has nothing that was not read yet. On the clock of `performance.now`. */
   #readAt = -Infinity
@@ -65,6 +67,31 @@ export class OwnedShard {
     this.#options = options
     this.shard = options.shard
     this.token = options.token
+    this.#delay = options.delay
+  }
+
+  /** On the clock of `performance.now`: till then nobody else can own it. */
+  get leaseUntil (): number {
+    return this.#leaseUntil
+  }
+
+  /** The lease lasts until then. Where that is not heard again, what is under way is told to end: another process may begin. */
+  renew (until: number): void {
+    this.#leaseUntil = until
+    clearTimeout(this.#leaseEnd)
+    this.#leaseEnd = setTimeout(() => { this.end(new FencedError()) }, until - performance.now()).unref()
+  }
+
+  /** What is under way is told to end. */
+  end (reason: Error): void {
+    clearTimeout(this.#leaseEnd)
+    this.lease.abort(reason)
+  }
+
+  /** What comes from now on waits for no others of its id. */
+  hasten (): void {
+    this.#delay = 0
+    this.#readAt = -Infinity
   }
 
   get underWay (): number {
@@ -83,12 +110,7 @@ export class OwnedShard {
 
   /** Something has been added to the stream. It is read when its time has come: then it has what came after it, too. */
   wake (): void {
-    this.#readAt = Math.min(this.#readAt, performance.now() + this.#options.delay)
-  }
-
-  /** As soon as there is room. */
-  readNow (): void {
-    this.#readAt = -Infinity
+    this.#readAt = Math.min(this.#readAt, performance.now() + this.#delay)
   }
 
   /** None until half of what is read ahead has been taken: to ask for a few at a time costs as much as to ask for many. */
@@ -99,17 +121,17 @@ export class OwnedShard {
 
   /** Reads on, when that is due and there is room. @returns whether there is more to do @throws FencedError, or where Redis does not answer */
   async read (): Promise<boolean> {
-    const { log, delay } = this.#options
+    const { log } = this.#options
     const room = this.#room
     if (!(this.nextRead! <= performance.now())) return false
     this.#reading = true
     this.#readAt = Infinity
     try {
       const asked = performance.now()
-      const { claims, cursor, now, isLast } = await log.claim(this.shard, this.token, this.#cursor, room)
+      const { claims, cursor, wait } = await log.claim(this.shard, this.token, { cursor: this.#cursor, count: room, delay: this.#delay })
       this.#cursor = cursor
-      if (!isLast) this.readNow()
-      for (const claim of claims) this.#add({ claim, due: asked + Number(claim.entry.split('-')[0]) + delay - now })
+      if (wait !== undefined) this.#readAt = Math.min(this.#readAt, asked + wait)
+      for (const claim of claims) this.#add({ claim, due: asked })
       return claims.length > 0 || this.#readAt < Infinity
     } catch (error) {
       this.#readAt = performance.now() + READ_AGAIN
@@ -119,31 +141,26 @@ export class OwnedShard {
     }
   }
 
-  /** Whether some wait that have not been tried. */
-  get hasFresh (): boolean {
-    return this.#fresh.length > 0
-  }
-
   /** When the next one is due that can be taken; undefined where none waits. */
   get nextDue (): number | undefined {
     const [fresh, later] = [this.#fresh, this.#later].map((waiting) => waiting.find(({ claim }) => !this.#underWay.has(claim.id))?.due)
     return fresh === undefined ? later : Math.min(fresh, later ?? Infinity)
   }
 
-  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. @param hasten not to wait for other writes */
-  take (now: number, most: number, hasten = false): Claim[] {
+  /** Takes out those that are due, at most so many; they are to be given back by `ended` or `again`. */
+  take (now: number, most: number): Claim[] {
     const taken: Claim[] = []
-    const takeFrom = (waiting: readonly Waiting[], until: number): Waiting[] => waiting.filter(({ claim, due }) => {
+    const takeFrom = (waiting: readonly Waiting[]): Waiting[] => waiting.filter(({ claim, due }) => {
       // Of an id one save is under way at a time.
-      if (taken.length === most || due > until || this.#underWay.has(claim.id)) return true
+      if (taken.length === most || due > now || this.#underWay.has(claim.id)) return true
       taken.push(claim)
       this.#underWay.add(claim.id)
       return false
     })
-    this.#later = takeFrom(this.#later, now)
+    this.#later = takeFrom(this.#later)
     for (const { id } of taken) this.#laterIds.delete(id)
     const old = taken.length
-    this.#fresh = takeFrom(this.#fresh, hasten ? Infinity : now)
+    this.#fresh = takeFrom(this.#fresh)
     for (const { id, record } of taken.slice(old)) {
       this.#freshIds.delete(id)
       this.#freshBytes -= record.length
@@ -170,7 +187,9 @@ export class OwnedShard {
         this.ended([claim])
         continue
       }
-      const current = { ...claim, record, version: versionOf(record) }
+      const version = versionOf(record)
+      // A newer write begins anew, whatever became of the one before it.
+      const current = version === claim.version ? { ...claim, record } : { ...claim, record, version, tries: 0, alone: false }
       try {
         const write = writeOf(claim.id, record)
         batch.claims.push(current)
@@ -193,9 +212,7 @@ export class OwnedShard {
     // It was put back into the stream, behind others, and read from there.
     if (this.#freshIds.has(claim.id)) return
     const waiting = { claim: { ...claim, tries, record: NOTHING }, due }
-    const place = this.#later.findIndex((other) => other.due > due)
-    if (place === -1) this.#later.push(waiting)
-    else this.#later.splice(place, 0, waiting)
+    this.#later.splice(this.#later.findLastIndex((other) => other.due <= due) + 1, 0, waiting)
     this.#laterIds.add(claim.id)
   }
 

@@ -1,9 +1,10 @@
-import { describe } from '../shared/options.js'
+import { InOrder } from '../shared/in-order.js'
+import { complaint, describe } from '../shared/options.js'
 import { isReply } from '../shared/redis-commands.js'
 import type { DeadLetter, SetResult, WriteBehind, WriteBehindStats } from './api.js'
 import { buried, depth, refused, retried, saved, savedDirectly, sourceAway } from './channels.js'
 import { DeadLetters } from './dead-letters.js'
-import { DirectSaves } from './direct-saves.js'
+import { DirectSaves, type DirectWrite } from './direct-saves.js'
 import { ClosingError, comeAgain, DurabilityError, FullError, IdError, OptionError, UnavailableError, ValueError } from './errors.js'
 import { Intake } from './intake.js'
 import { shardOf, SHARDS } from './keys.js'
@@ -21,7 +22,7 @@ export interface QueueReports {
   onDead: (queue: string, version: number, tries: number, error: unknown) => void
   onSourceAway: (queue: string, error: unknown) => void
   onSourceBack: (queue: string) => void
-  /** What the user's `onDead` threw. */
+  /** What the user's `onDead` or `isOutage` threw. */
   onCallbackError: (error: unknown) => void
 }
 
@@ -42,6 +43,7 @@ export interface QueueOptions extends Omit<WriteLogOptions, 'limit'> {
 const LONGEST_ID = 1_024
 
 const LETTERS_AT_ONCE = 100
+const MOST_LETTERS = 10_000
 
 /** One queue of writes, in one process. */
 export class WriteQueue implements WriteBehind {
@@ -51,6 +53,8 @@ export class WriteQueue implements WriteBehind {
   readonly #worker: Worker
   readonly #membership: Membership
   readonly #direct: DirectSaves
+  /** Of ids of which one is saved at once: also those that came after it. */
+  readonly #inOrder = new InOrder<SetResult>()
   readonly #letters: DeadLetters
   readonly #counts = { queued: 0, coalesced: 0, direct: 0, refused: 0 }
   #closing = false
@@ -59,11 +63,11 @@ export class WriteQueue implements WriteBehind {
     this.#options = options
     const { settings, name, lease, now, random, reports } = options
     this.#log = new WriteLog({ ...options, limit: Math.ceil(settings.limit / SHARDS) })
-    const saver = new Saver(settings)
+    const saver = new Saver({ ...settings, isOutage: guarded(settings.isOutage, reports.onCallbackError) })
     this.#intake = new Intake({ log: this.#log, shards: SHARDS, fullTimeout: settings.fullTimeout, fullError: () => comeAgain(new FullError(name)) })
     this.#worker = new Worker({ ...settings, log: this.#log, saver, lease, random, events: this.#events() })
     this.#membership = new Membership({ log: this.#log, worker: this.#worker, lease, onRedisError: reports.onRedisError, onTended: () => { this.#publishDepth() } })
-    this.#direct = new DirectSaves({ saver, now, timeOf: (id) => this.#log.timeOf(shardOf(String(id))), take: (version) => this.#log.see(Math.max(version, this.#log.highest + 1)) })
+    this.#direct = new DirectSaves({ saver, now, timeOf: (id) => this.#log.timeOf(shardOf(String(id))), highest: () => this.#log.highest, see: (version) => { this.#log.see(version) } })
     this.#letters = new DeadLetters(this.#log)
   }
 
@@ -122,7 +126,8 @@ export class WriteQueue implements WriteBehind {
   }
 
   async deadLetters ({ after, count = LETTERS_AT_ONCE }: { after?: string, count?: number } = {}): Promise<DeadLetter[]> {
-    return await this.#asked(() => this.#letters.list(after, Math.max(1, Math.min(10_000, Math.trunc(count)))))
+    if (!Number.isInteger(count) || count < 1 || count > MOST_LETTERS) throw new OptionError(complaint('count', `a whole number from 1 to ${MOST_LETTERS}`, describe(count)))
+    return await this.#asked(() => this.#letters.list(after, count))
   }
 
   async replay (letter: string): Promise<'queued' | 'superseded' | 'gone'> {
@@ -134,8 +139,7 @@ export class WriteQueue implements WriteBehind {
   }
 
   async stats (): Promise<WriteBehindStats> {
-    const { saved, failed, dead } = this.#worker.counts
-    return { ...await this.#depth(Array.from({ length: SHARDS }, (_, shard) => shard)), shards: this.#worker.shards, ...this.#counts, saved, retries: failed - dead, dead }
+    return { ...await this.#depth(Array.from({ length: SHARDS }, (_, shard) => shard)), shards: this.#worker.shards, ...this.#counts, ...this.#worker.counts }
   }
 
   /** Saves what waits in the shards of this process, until the deadline; the rest stays for others, and for the next start. */
@@ -153,32 +157,53 @@ export class WriteQueue implements WriteBehind {
     await this.#worker.close()
   }
 
-  async #queue (text: string, write: { readonly id: Id, readonly payload: Buffer }): Promise<SetResult> {
-    const shard = shardOf(text)
+  async #queue (text: string, write: DirectWrite): Promise<SetResult> {
     let failure: unknown
-    if (!this.#direct.isBusy(write.id)) {
+    // What comes while one of its id is saved at once is to be newer than that.
+    if (!this.#inOrder.isBusy(text)) {
       try {
-        const { version, coalesced } = await this.#intake.enqueue(shard, text, write.payload)
-        this.#counts.queued++
-        if (coalesced) this.#counts.coalesced++
-        this.#worker.wake(shard)
-        return { version, queued: true }
+        return await this.#enqueue(text, write)
       } catch (error) {
-        if (error instanceof FullError || error instanceof ClosingError) throw error
-        failure = error
+        failure = unlessFinal(error)
       }
     }
-    const version = await this.#direct.save(write, async () => { await this.#checkOrder(text, failure) })
+    return await this.#inOrder.run(text, async (waited) => {
+      if (waited && this.#log.available) {
+        try {
+          return await this.#enqueue(text, write)
+        } catch (error) {
+          failure = unlessFinal(error)
+        }
+      }
+      await this.#checkOrder(text, failure)
+      return await this.#saveAtOnce(text, write)
+    }, true)
+  }
+
+  async #enqueue (text: string, { payload }: DirectWrite): Promise<SetResult> {
+    const shard = shardOf(text)
+    const { version, coalesced } = await this.#intake.enqueue(shard, text, payload)
+    this.#counts.queued++
+    if (coalesced) this.#counts.coalesced++
+    this.#worker.wake(shard)
+    return { version, queued: true }
+  }
+
+  async #saveAtOnce (text: string, write: DirectWrite): Promise<SetResult> {
+    const { name, settings, reports } = this.#options
+    const version = await this.#direct.save(write)
     this.#counts.direct++
-    savedDirectly.publish(() => ({ queue: this.#options.name, id: text, version }))
+    savedDirectly.publish(() => ({ queue: name, id: text, version }))
+    // Where versions are compared, an older one that is brought back does nothing.
+    if (!settings.fenced) await this.#log.supersede(shardOf(text), text).catch(reports.onRedisError)
     return { version, queued: false }
   }
 
-  /** @param failure of the attempt to queue; undefined where none was made, because one before it is saved @throws UnavailableError where to save at once could reorder */
+  /** @param failure of the last attempt to queue @throws UnavailableError where to save at once could reorder */
   async #checkOrder (text: string, failure: unknown): Promise<void> {
     if (this.#options.settings.fenced) return
     // Redis takes no writes, but is there, and says whether one waits; who writes now from elsewhere does so at the same time.
-    if (failure === undefined || refusesWrites(failure)) {
+    if (isOutOfMemory(failure)) {
       const [waiting] = await this.#log.pending(shardOf(text), [text]).catch((cause: unknown) => { throw this.#unavailable(cause) })
       if (waiting === undefined) return
     }
@@ -186,15 +211,16 @@ export class WriteQueue implements WriteBehind {
   }
 
   #unavailable (cause: unknown): Error {
-    return comeAgain(new UnavailableError(this.#options.name, { cause }))
+    const text = `a write of ${this.#options.name} could not be queued in Redis, and to save it at once could put it in the place of a newer one`
+    return comeAgain(new UnavailableError(text, { cause }))
   }
 
   async #asked<T> (ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
-    } catch (error) {
-      if (error instanceof OptionError) throw error
-      throw this.#unavailable(error)
+    } catch (cause) {
+      if (cause instanceof OptionError) throw cause
+      throw comeAgain(new UnavailableError(`Redis did not answer what was asked of ${this.#options.name}`, { cause }))
     }
   }
 
@@ -205,9 +231,9 @@ export class WriteQueue implements WriteBehind {
       onSaved: (claims, elapsed) => {
         if (isAway) reports.onSourceBack(queue)
         isAway = false
-        for (const shard of new Set(claims.map(({ id }) => shardOf(id)))) this.#intake.roomIn(shard)
         saved.publish(() => ({ queue, writes: claims.length, elapsed }))
       },
+      onRoom: (shard) => { this.#intake.roomIn(shard) },
       onFailed: ({ id, version }, error, tries) => { retried.publish(() => ({ queue, id, version, tries, error })) },
       onDead: ({ id, version, record }, error, tries) => {
         reports.onDead(queue, version, tries, error)
@@ -244,6 +270,18 @@ export class WriteQueue implements WriteBehind {
   }
 }
 
+/** What is the user's own must not end what saves. */
+function guarded (judge: (error: unknown) => unknown, onError: (error: unknown) => void): (error: unknown) => boolean {
+  return (error) => {
+    try {
+      return judge(error) === true
+    } catch (thrown) {
+      onError(thrown)
+      return false
+    }
+  }
+}
+
 /** @throws IdError */
 function textOf (id: Id): string {
   if (typeof id === 'number' ? !Number.isFinite(id) : typeof id !== 'string' || id === '' || !id.isWellFormed() || Buffer.byteLength(id) > LONGEST_ID) throw new IdError(describe(id))
@@ -254,10 +292,13 @@ function isRefusal (error: unknown): boolean {
   return [FullError, UnavailableError, DurabilityError, ClosingError].some((kind) => error instanceof kind)
 }
 
-/**
- * Whether a Redis that has the data refused a write for want of memory, of a disk or of replicas: then nothing was written, and what it
- * says of what waits is true. Not that of a replica, which may not have heard.
- */
-function refusesWrites (error: unknown): boolean {
-  return isReply(error) && /\b(?:OOM command|MISCONF |NOREPLICAS )/.test((error as Error).message)
+/** @throws what leaves nothing else to be tried */
+function unlessFinal (error: unknown): unknown {
+  if (error instanceof FullError || error instanceof ClosingError) throw error
+  return error
+}
+
+/** Whether Redis refused a write for want of memory: then nothing was written, and what it says of what waits is true. */
+function isOutOfMemory (error: unknown): boolean {
+  return isReply(error) && (error as Error).message.includes('OOM command')
 }

@@ -38,7 +38,12 @@ export function writeOf (id: string, record: Buffer): Write {
   const type = record[VERSION_DIGITS]
   const version = versionOf(record)
   if ((type !== NUMBER && type !== STRING) || !Number.isSafeInteger(version)) throw new UnreadableRecordError()
-  return { id: type === NUMBER ? Number(id) : id, version, value: valueOf(record.subarray(VERSION_DIGITS)) }
+  try {
+    return { id: type === NUMBER ? Number(id) : id, version, value: valueOf(record.subarray(VERSION_DIGITS)) }
+  } catch {
+    // Not the error itself: that of JSON.parse quotes the text.
+    throw new UnreadableRecordError()
+  }
 }
 
 /** As `writeOf`, but without the value where that cannot be read. */

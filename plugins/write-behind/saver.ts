@@ -16,7 +16,7 @@ export type Outcome =
   | { readonly kind: 'failed', readonly error: Error }
   /** Nothing is wrong with the write itself. */
   | { readonly kind: 'outage', readonly error: Error }
-  /** It was not begun. */
+  /** It was not begun, or told to end: it says nothing. */
   | { readonly kind: 'put off' }
 
 const SAVED: Outcome = { kind: 'saved' }
@@ -35,17 +35,38 @@ export class Saver {
     this.#options = options
   }
 
-  /** Never rejects. @param mayBegin asked before each call @returns in the order of the writes */
-  async run (writes: readonly Write[], signal: AbortSignal, mayBegin = (): boolean => true): Promise<Outcome[]> {
+  /**
+   * Never rejects.
+   *
+   * @param isAlone whether a write is to be saved for itself: what it was saved with the last time could be what the source fails of
+   * @param mayBegin asked before each call
+   * @returns in the order of the writes
+   */
+  async run (writes: readonly Write[], signal: AbortSignal, isAlone: (index: number) => boolean = () => false, mayBegin = (): boolean => true): Promise<Outcome[]> {
+    const together = [...writes.keys()].filter((index) => !isAlone(index))
+    const alone = [...writes.keys()].filter(isAlone)
+    const outcomes: Outcome[] = new Array(writes.length)
+    const put = (indexes: readonly number[], some: readonly Outcome[]): void => { indexes.forEach((index, place) => { outcomes[index] = some[place]! }) }
+    const those = (indexes: readonly number[]): Write[] => indexes.map((index) => writes[index]!)
+    await Promise.all([
+      this.#together(those(together), signal, mayBegin).then((some) => { put(together, some) }),
+      this.#each(those(alone), signal).then((some) => { put(alone, some) })
+    ])
+    // The source is there: others were saved just now.
+    const isThere = outcomes.some(({ kind }) => kind === 'saved')
+    return outcomes.map((outcome) => outcome.kind === 'outage' && isThere ? { kind: 'failed', error: outcome.error } : outcome)
+  }
+
+  async #together (writes: readonly Write[], signal: AbortSignal, mayBegin: () => boolean): Promise<Outcome[]> {
     const { saveMany } = this.#options
-    if (saveMany === undefined || writes.length === 1) return await this.#each(writes, signal)
+    if (saveMany === undefined || writes.length < 2) return await this.#each(writes, signal)
     let outcomes: Outcome[] = []
     const whole = await this.#outcomeOf(signal, async (own) => {
-      const result = await saveMany([...writes], { signal: own })
+      const result = await saveMany(writes.map((write) => ({ ...write })), { signal: own })
       outcomes = writes.map((write, index) => this.#outcomeIn(result, write, index))
     })
     if (whole.kind === 'saved') return outcomes
-    if (whole.kind === 'outage' || signal.aborted) return writes.map(() => whole)
+    if (whole.kind !== 'failed') return writes.map(() => whole)
     // One of them can be what the source does not take: alone, each fails for itself.
     return mayBegin() ? await this.#each(writes, signal) : writes.map(() => PUT_OFF)
   }
@@ -58,7 +79,9 @@ export class Saver {
   /** Of one of several: what the user's function has for it, as an array or a Map by id. */
   #outcomeIn (result: unknown, { id }: Write, index: number): Outcome {
     const own: unknown = Array.isArray(result) ? result[index] : result instanceof Map ? result.get(id) ?? result.get(typeof id === 'number' ? String(id) : id) : undefined
-    return own instanceof Error ? this.#failed(own) : SAVED
+    // What Promise.allSettled gives would else say that all went well.
+    const { status, reason } = (own ?? {}) as { status?: unknown, reason?: unknown }
+    return own instanceof Error ? this.#failed(own) : status === 'rejected' ? this.#failed(reason) : SAVED
   }
 
   #failed (thrown: unknown): Outcome {
@@ -83,6 +106,7 @@ export class Saver {
       this.#lastSaved = performance.now()
       return SAVED
     } catch (error) {
+      if (signal.aborted) return PUT_OFF
       return error === timeout && this.#lastSaved < began ? { kind: 'outage', error: timeout } : this.#failed(error)
     } finally {
       clearTimeout(timer)

@@ -22,6 +22,8 @@ export interface SavingOptions {
 export interface SavingEvents {
   /** @param elapsed milliseconds */
   onSaved: (claims: readonly Claim[], elapsed: number) => void
+  /** Something of the shard does not wait any more. */
+  onRoom: (shard: number) => void
   onFailed: (claim: Claim, error: unknown, tries: number) => void
   /** It lies with the dead from now on. */
   onDead: (claim: Claim, error: unknown, tries: number) => void
@@ -57,7 +59,7 @@ export class Saving {
   readonly #options: SavingOptions
   #outages = 0
   #pausedUntil = -Infinity
-  readonly counts = { saved: 0, failed: 0, dead: 0 }
+  readonly counts = { saved: 0, retries: 0, dead: 0 }
 
   constructor (options: SavingOptions) {
     this.#options = options
@@ -80,12 +82,16 @@ export class Saving {
   /** Never rejects. Resolves when Redis knows. @param onSaved the source is done with them */
   async save (parts: readonly Part[], onSaved: () => void): Promise<void> {
     const { saver, events } = this.#options
-    const begun = (await Promise.all(parts.map(async (part) => await this.#latest(part)))).flatMap((part) => part ?? [])
+    const latest = (await Promise.all(parts.map(async (part) => await this.#latest(part)))).flatMap((part) => part ?? [])
+    // Whoever was paused here must not begin a save that another process may have got.
+    const begun = latest.filter(({ shard }) => this.isSafe(shard))
+    for (const part of latest) if (!begun.includes(part)) this.#putOff(part.shard, part.claims)
     const writes = begun.flatMap((part) => part.writes)
+    const claims = begun.flatMap((part) => part.claims)
     const began = performance.now()
     const mayBegin = (): boolean => begun.every(({ shard }) => this.isSafe(shard))
-    const outcomes = writes.length === 0 ? [] : await saver.run(writes, AbortSignal.any(begun.map(({ shard }) => shard.lease.signal)), mayBegin)
-    const saved = begun.flatMap(({ claims }) => claims).filter((_claim, index) => outcomes[index]!.kind === 'saved')
+    const outcomes = writes.length === 0 ? [] : await saver.run(writes, whenAll(begun.map(({ shard }) => shard.lease.signal)), (index) => claims[index]!.alone === true, mayBegin)
+    const saved = claims.filter((_claim, index) => outcomes[index]!.kind === 'saved')
     if (saved.length > 0) {
       this.#outages = 0
       this.counts.saved += saved.length
@@ -101,16 +107,13 @@ export class Saving {
 
   /** It is not for the source to say: what stands in Redis cannot be read. Never rejects. */
   async giveUp (shard: OwnedShard, claim: Claim, error: Error): Promise<void> {
-    await this.#failed(shard, [{ claim: { ...claim, tries: this.#options.attempts }, error }])
+    await this.#failed(shard, [{ claim: { ...claim, tries: this.#options.attempts - 1 }, error }])
   }
 
   /** @returns undefined where nothing of it can be begun now */
   async #latest ({ shard, claims }: Part): Promise<Begun | undefined> {
     try {
-      const latest = await shard.latest(claims)
-      // Whoever was paused here must not begin a save that another process may have got.
-      if (this.isSafe(shard)) return { shard, ...latest }
-      this.#putOff(shard, latest.claims)
+      return { shard, ...await shard.latest(claims) }
     } catch (error) {
       this.#redisFailed(shard, error)
       this.#putOff(shard, claims)
@@ -130,47 +133,48 @@ export class Saving {
       else if (outcome.kind === 'put off') this.#putOff(shard, [claim])
       else {
         this.#pause(outcome.error)
-        shard.again(claim, claim.tries, this.#pausedUntil)
+        shard.again({ ...claim, alone: true }, claim.tries, this.#pausedUntil)
       }
     })
     await Promise.all([this.#acknowledge(shard, saved), this.#failed(shard, failed)])
   }
 
-  /** Until Redis has heard it, or the lease has ended: then they are saved once more. */
   async #acknowledge (shard: OwnedShard, saved: readonly Claim[]): Promise<void> {
     if (saved.length === 0) return
-    while (!shard.lease.signal.aborted) {
-      try {
-        const overtaken = await this.#options.log.acknowledge(shard.shard, shard.token, saved)
-        shard.ended(saved)
-        if (overtaken > 0) shard.wake()
-        return
-      } catch (error) {
-        this.#redisFailed(shard, error)
-        await wait(AGAIN, undefined, { signal: shard.lease.signal }).catch(() => {})
-      }
-    }
+    const { log, events } = this.#options
+    const overtaken = await this.#untilHeard(shard, () => log.acknowledge(shard.shard, shard.token, saved))
+    if (overtaken === undefined) return
+    shard.ended(saved)
+    if (overtaken > 0) shard.wake()
+    events.onRoom(shard.shard)
   }
 
   async #failed (shard: OwnedShard, failed: readonly Failed[]): Promise<void> {
     if (failed.length === 0) return
     const { attempts, log } = this.#options
     const counted = failed.map((one) => ({ ...one, tries: one.claim.tries + 1 }))
-    let fates: readonly Fate[]
-    try {
-      fates = await log.fail(shard.shard, shard.token, counted.map(({ claim, error, tries }) => ({ ...claim, tries, dead: tries >= attempts ? reasonOf(error) : undefined })))
-    } catch (error) {
-      this.#redisFailed(shard, error)
-      this.#putOff(shard, failed.map(({ claim }) => claim))
-      return
+    const failures = counted.map(({ claim, error, tries }) => ({ ...claim, tries, dead: tries >= attempts ? reasonOf(error) : undefined }))
+    const fates = await this.#untilHeard(shard, () => log.fail(shard.shard, shard.token, failures))
+    counted.forEach(({ claim, error, tries }, index) => { if (fates !== undefined) this.#counted(shard, claim, error, tries, fates[index]!) })
+  }
+
+  /** Until Redis has answered, or the lease has ended: then it is saved once more. */
+  async #untilHeard<T> (shard: OwnedShard, tell: () => Promise<T>): Promise<T | undefined> {
+    while (!shard.lease.signal.aborted) {
+      try {
+        return await tell()
+      } catch (error) {
+        this.#redisFailed(shard, error)
+        await wait(AGAIN, undefined, { signal: shard.lease.signal }).catch(() => {})
+      }
     }
-    counted.forEach(({ claim, error, tries }, index) => { this.#counted(shard, claim, error, tries, fates[index]!) })
+    return undefined
   }
 
   #counted (shard: OwnedShard, claim: Claim, error: unknown, tries: number, fate: Fate): void {
     const { retry, random, events } = this.#options
-    this.counts.failed++
     if (fate === 'again') {
+      this.counts.retries++
       shard.again(claim, tries, performance.now() + backoff(tries, { ...retry, random }))
       events.onFailed(claim, error, tries)
       return
@@ -182,6 +186,7 @@ export class Saving {
       return
     }
     this.counts.dead++
+    events.onRoom(shard.shard)
     events.onDead(claim, error, tries)
   }
 
@@ -189,8 +194,8 @@ export class Saving {
     for (const claim of claims) shard.again(claim, claim.tries, performance.now() + AGAIN)
   }
 
-  #redisFailed ({ lease }: OwnedShard, error: unknown): void {
-    if (error instanceof FencedError) lease.abort(error)
+  #redisFailed (shard: OwnedShard, error: unknown): void {
+    if (error instanceof FencedError) shard.end(error)
     else this.#options.events.onRedisError(error)
   }
 
@@ -202,6 +207,16 @@ export class Saving {
     this.#pausedUntil = performance.now() + pause
     events.onOutage(error, pause)
   }
+}
+
+/** Aborts with the last of them: what is saved together goes on as long as any of it is this process' own. */
+function whenAll (signals: readonly AbortSignal[]): AbortSignal {
+  const distinct = new Set(signals)
+  const controller = new AbortController()
+  const abortWithLast = (): void => { if ([...distinct].every(({ aborted }) => aborted)) controller.abort(signals[0]!.reason) }
+  for (const signal of distinct) signal.addEventListener('abort', abortWithLast, { once: true, signal: controller.signal })
+  abortWithLast()
+  return controller.signal
 }
 
 /** What was wrong, as a text that lies with the dead letters. */

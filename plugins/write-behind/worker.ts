@@ -17,6 +17,9 @@ export interface WorkerOptions extends SavingOptions {
 /** Claims that are read ahead of those that are saved, in batches. */
 const BATCHES_AHEAD = 2
 
+/** Shards that are read at a time: together, large values would take longer than a command may. */
+const READS = 4
+
 /** Saves what waits in the shards that this process owns. */
 export class Worker {
   readonly #options: WorkerOptions
@@ -30,8 +33,9 @@ export class Worker {
   readonly #running = new Set<Promise<void>>()
   /** How many of them are being saved. */
   #saves = 0
+  /** How many shards are being read. */
+  #reads = 0
   #timer: NodeJS.Timeout | undefined
-  #draining = false
   #closed = false
 
   constructor (options: WorkerOptions) {
@@ -83,8 +87,7 @@ export class Worker {
 
   /** Saves what it can without waiting for what has failed; resolves when nothing more can be saved, or at the deadline. */
   async drain (deadline: number): Promise<void> {
-    this.#draining = true
-    for (const shard of this.#owned.values()) shard.readNow()
+    for (const shard of this.#owned.values()) shard.hasten()
     this.#pump()
     while (performance.now() < deadline && this.#options.log.available && !this.#isDrained()) await wait(Math.min(20, deadline - performance.now()))
   }
@@ -94,14 +97,16 @@ export class Worker {
     this.#closed = true
     clearTimeout(this.#timer)
     const owned = [...this.#owned.values()]
-    for (const { lease } of owned) lease.abort(new Error('the app closes'))
+    // Where a save is under way, and may not heed that, the next owner is not to begin beside it: the lease ends by itself.
+    const idle = owned.filter(({ underWay }) => underWay === 0)
+    for (const shard of owned) shard.end(new Error('the app closes'))
     await Promise.all(this.#running)
-    await Promise.all(owned.map(async (shard) => { await this.#giveBack(shard) }))
+    await Promise.all(idle.map(async (shard) => { await this.#giveBack(shard) }))
   }
 
   #isDrained (): boolean {
     const now = performance.now()
-    return this.#running.size === 0 && (this.#saving.isPaused || [...this.#owned.values()].every((shard) => shard.leaving || !(shard.mayHaveMore || shard.hasFresh || shard.nextDue! <= now)))
+    return this.#running.size === 0 && (this.#saving.isPaused || [...this.#owned.values()].every((shard) => shard.leaving || !(shard.mayHaveMore || shard.nextDue! <= now)))
   }
 
   async #keep (shard: number): Promise<void> {
@@ -126,7 +131,7 @@ export class Worker {
       // It may have been lost meanwhile, by another command's answer.
       if (this.#closed || (known !== undefined && this.#owned.get(shard) !== known)) return await this.#release(shard, token)
       const owned = known ?? this.#newOwned(shard, token)
-      owned.leaseUntil = asked + lease
+      owned.renew(asked + lease)
       // Messages can be lost.
       if (waiting > 0) owned.wake()
     } catch (error) {
@@ -142,6 +147,7 @@ export class Worker {
   }
 
   async #giveBack (owned: OwnedShard): Promise<void> {
+    owned.end(new FencedError())
     this.#remove(owned)
     await this.#release(owned.shard, owned.token)
   }
@@ -152,7 +158,7 @@ export class Worker {
 
   /** Another process can own it. */
   #lose (owned: OwnedShard): void {
-    owned.lease.abort(new FencedError())
+    owned.end(new FencedError())
     this.#remove(owned)
   }
 
@@ -163,13 +169,14 @@ export class Worker {
   #pump (): void {
     if (this.#closed) return
     clearTimeout(this.#timer)
+    for (const shard of this.#owned.values()) if (shard.lease.signal.aborted) this.#remove(shard)
     const owned = [...this.#owned.values()].filter(({ leaving }) => !leaving)
-    for (const shard of owned) void this.#read(shard)
+    for (const shard of owned) if (this.#reads < READS) void this.#read(shard)
     const free = (): boolean => this.#saves < this.#options.concurrency
     while (free() && !this.#saving.isPaused && this.#begin(owned)) { /* another one */ }
     const now = performance.now()
-    const reads = Math.min(...owned.map(({ nextRead = Infinity }) => nextRead))
-    const saves = free() ? Math.max(this.#saving.pausedUntil, Math.min(...owned.map(({ nextDue = Infinity }) => nextDue))) : Infinity
+    const reads = this.#reads < READS ? Math.min(...owned.map(({ nextRead = Infinity }) => nextRead)) : Infinity
+    const saves = free() ? Math.max(this.#saving.pausedUntil, Math.min(...owned.map((shard) => this.#saving.isSafe(shard) ? shard.nextDue ?? Infinity : Infinity))) : Infinity
     const next = Math.min(reads, saves)
     if (next < Infinity) this.#timer = setTimeout(() => { this.#pump() }, Math.max(1, next - now)).unref()
   }
@@ -199,12 +206,12 @@ export class Worker {
   #takeBatch (owned: readonly OwnedShard[]): Part[] {
     const now = performance.now()
     const due = owned
-      .filter((shard) => this.#saving.isSafe(shard) && (shard.nextDue! <= now || (this.#draining && shard.hasFresh)))
+      .filter((shard) => this.#saving.isSafe(shard) && shard.nextDue! <= now)
       .sort((a, b) => (a.nextDue ?? Infinity) - (b.nextDue ?? Infinity))
     const parts: Part[] = []
     let room = this.#options.batch
     for (const shard of due) {
-      const claims = shard.take(now, room, this.#draining)
+      const claims = shard.take(now, room)
       if (claims.length > 0) parts.push({ shard, claims })
       room -= claims.length
       if (room === 0) break
@@ -213,12 +220,16 @@ export class Worker {
   }
 
   async #read (shard: OwnedShard): Promise<void> {
+    if (!(shard.nextRead! <= performance.now())) return
+    this.#reads++
     try {
-      if (await shard.read()) this.#pump()
+      await shard.read()
     } catch (error) {
       if (error instanceof FencedError) this.#lose(shard)
       else this.#options.events.onRedisError(error)
     }
+    this.#reads--
+    this.#pump()
   }
 }
 

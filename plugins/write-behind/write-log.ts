@@ -3,7 +3,7 @@ import type { TimeBounds } from '../shared/redis-clock.js'
 import type { RedisCommands } from '../shared/redis-commands.js'
 import { membersKey, shardKeys, SHARDS, type ShardKeys } from './keys.js'
 import { stampOf, versionOf, writeOf, type Write } from './record.js'
-import { ACKNOWLEDGE, CLAIM, DEPTH, DISCARD, ENQUEUE, FAIL, FENCED, JOIN, LEAVE, LETTERS, PENDING, RECLAIM, RELEASE, REPLAY, TEND } from './scripts.js'
+import { ACKNOWLEDGE, CLAIM, DEPTH, DISCARD, ENQUEUE, FAIL, FENCED, JOIN, LEAVE, LETTERS, PENDING, RECLAIM, RELEASE, REPLAY, SUPERSEDE, TEND } from './scripts.js'
 
 export interface WriteLogOptions {
   commands: RedisCommands
@@ -40,16 +40,16 @@ export interface Claim {
   readonly record: Buffer
   /** How often its save has failed. */
   readonly tries: number
+  /** Whether it is to be saved for itself. */
+  readonly alone?: boolean
 }
 
 export interface Claims {
   readonly claims: readonly Claim[]
   /** After which to go on. */
   readonly cursor: string
-  /** Whether there are no more. */
-  readonly isLast: boolean
-  /** Milliseconds of Redis' clock, in which the entries' ids are counted too. */
-  readonly now: number
+  /** Milliseconds until the next one has waited long enough; undefined where there is none. */
+  readonly wait: number | undefined
 }
 
 /** One whose save has failed. */
@@ -108,9 +108,9 @@ export class WriteLog {
   /** @returns what became of each, in the order given: undefined of those that found the shard full */
   async enqueue (shard: number, writes: readonly Queueing[]): Promise<Array<Queued | undefined>> {
     const { commands, limit, channel, name } = this.#options
-    const { records, queue, version, answer } = this.#shards[shard]!
+    const { records, queue, version, answer, tries } = this.#shards[shard]!
     const versions = await commands.write<string[]>(ENQUEUE, {
-      keys: [records, queue, version, answer(randomBytes(9).toString('base64url'))],
+      keys: [records, queue, version, answer(randomBytes(9).toString('base64url')), tries],
       args: [limit, this.#highest, channel, `${name}:${shard}`, ...writes.flatMap(({ id, payload }) => [id, payload])]
     })
     return versions.map((text) => text === '' ? undefined : { version: this.see(Math.abs(Number(text))), coalesced: text.startsWith('-') })
@@ -133,14 +133,15 @@ export class WriteLog {
     return found.map((record, index) => record.length === 0 ? undefined : writeOf(ids[index]!, record))
   }
 
-  /** @returns those after the cursor, `'0'` in the beginning. @throws FencedError */
-  async claim (shard: number, token: string, cursor: string, count: number): Promise<Claims> {
+  /** @param delay milliseconds that they have waited at least @returns those after the cursor, `'0'` in the beginning @throws FencedError */
+  async claim (shard: number, token: string, { cursor, count, delay }: { cursor: string, count: number, delay: number }): Promise<Claims> {
     const { lease, queue, records, tries } = this.#shards[shard]!
-    const [next, now, claims, isLast] = unfenced(await this.#options.commands.writeBuffers(CLAIM, { keys: [lease, queue, records, tries], args: [token, cursor, count] })) as [Buffer, Buffer, Buffer[][], Buffer]
+    const [next, wait, claims] = unfenced(await this.#options.commands.writeBuffers(CLAIM, {
+      keys: [lease, queue, records, tries], args: [token, cursor, count, delay]
+    })) as [Buffer, Buffer, Buffer[][]]
     return {
       cursor: next.toString(),
-      now: Number(now.toString()),
-      isLast: isLast.toString() === '1',
+      wait: wait.length === 0 ? undefined : Number(wait.toString()),
       claims: claims.map(([id, entry, record, failures]) => ({
         id: id!.toString(), entry: entry!.toString(), record: record!, version: this.see(versionOf(record!)), tries: Number(failures!.toString())
       }))
@@ -173,8 +174,8 @@ export class WriteLog {
 
   /** Takes the shard, or keeps it: only while the lease lasts. @returns how many entries wait in it, or undefined where it is not to be had */
   async tend (shard: number, token: string, duration: number, how: 'take' | 'renew'): Promise<number | undefined> {
-    const { lease, queue } = this.#shards[shard]!
-    const length = Number(await this.#options.commands.write(TEND, { keys: [lease, queue], args: [token, Math.ceil(duration), how] }))
+    const { lease, queue, tries } = this.#shards[shard]!
+    const length = Number(await this.#options.commands.write(TEND, { keys: [lease, queue, tries], args: [token, Math.ceil(duration), how] }))
     return length < 0 ? undefined : length
   }
 
@@ -202,13 +203,31 @@ export class WriteLog {
     return { waiting: Number(waiting), lag: Math.max(0, Number(age)), dead: Number(letters) }
   }
 
-  /** What could not be saved of a shard, from that entry on. @param from an entry of the stream, after `(` where it is not meant itself */
-  async letters (shard: number, from: string, count: number): Promise<Letter[]> {
+  /**
+   * What could not be saved of a shard, from that entry on; not all of it where it is large.
+   *
+   * @param from an entry of the stream, after `(` where it is not meant itself
+   */
+  async letters (shard: number, from: string, count: number): Promise<{ readonly letters: Letter[], readonly hasMore: boolean }> {
     const { dead, buried, records } = this.#shards[shard]!
-    const found = await this.#options.commands.writeBuffers(LETTERS, { keys: [dead, buried, records], args: [from, count] }) as Buffer[][]
-    return found.map(([entry, id, record, tries, reason, isLast]) => ({
-      entry: entry!.toString(), id: id!.toString(), record: record!, tries: Number(tries!.toString()), reason: reason!.toString(), superseded: isLast!.toString() === '0'
-    }))
+    const [found, more] = await this.#options.commands.writeBuffers(LETTERS, { keys: [dead, buried, records], args: [from, count] }) as [Buffer[][], Buffer]
+    return {
+      hasMore: more.length > 0,
+      letters: found.map(([entry, id, record, tries, reason, isLast]) => ({
+        entry: entry!.toString(), id: id!.toString(), record: record!, tries: Number(tries!.toString()), reason: reason!.toString(), superseded: isLast!.toString() === '0'
+      }))
+    }
+  }
+
+  /** It has been saved without the queue: what lies with the dead of its id is older. */
+  async supersede (shard: number, id: string): Promise<void> {
+    await this.#options.commands.write(SUPERSEDE, { keys: [this.#shards[shard]!.buried], args: [id] })
+  }
+
+  /** Sees what versions others have given out. */
+  async seeVersions (): Promise<void> {
+    const found = await this.#options.commands.get(this.#shards.map(({ version }) => version))
+    for (const version of found) if (version instanceof Buffer) this.see(Number(version.toString()))
   }
 
   /** Queues it once more, under the version that it has. */

@@ -34,6 +34,7 @@ export async function scene (t: Test, redis: UsedRedis, { prefix = freshPrefix(r
     random: () => 0,
     events: {
       onSaved: () => {},
+      onRoom: () => {},
       onFailed: () => {},
       onDead: ({ id }) => { dead.push(id) },
       onOutage: () => {},
