@@ -297,8 +297,8 @@ function evalOf (script: string, { keys, args }: Write, ...more: number[]): Comm
 
 /** @throws LateError */
 function inTime (result: unknown, { clock }: Server): unknown {
-  // Clients can be told to give numbers as strings.
-  if (Number(result) !== LATE) return result
+  // Clients can be told to give numbers as strings. Not of what is an array: to make a number of that, all of it becomes a string.
+  if (typeof result === 'object' || Number(result) !== LATE) return result
   clock.forget()
   throw new LateError('Redis was asked to write after the deadline')
 }

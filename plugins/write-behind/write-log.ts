@@ -252,6 +252,6 @@ export class WriteLog {
 
 /** @throws FencedError */
 function unfenced (answer: unknown): unknown {
-  if (Number(answer) === FENCED) throw new FencedError()
+  if (typeof answer !== 'object' && Number(answer) === FENCED) throw new FencedError()
   return answer
 }
