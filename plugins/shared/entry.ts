@@ -17,18 +17,37 @@ export interface Entry {
   copy (): unknown
 }
 
+interface Unsupported {
+  readonly unsupported: string
+}
+
 /** @returns the entry and its body (see body.ts), or what in `value` cannot be kept */
-export function entryOf (value: unknown): { readonly entry: Entry, readonly bytes: Uint8Array } | { readonly unsupported: string } {
+export function entryOf (value: unknown): { readonly entry: Entry, readonly bytes: Uint8Array } | Unsupported {
+  return unlessThrown(() => {
+    const body = encoded(value)
+    if ('unsupported' in body) return body
+    const { bytes, text, isRich } = body
+    if (text !== undefined) return { bytes, entry: sharedTree(JSON.parse(text), text, bytes) }
+    return { bytes, entry: isRich ? new CopiedEntry(bytes.subarray(1)) : entryFrom(bytes) }
+  })
+}
+
+/** As `entryOf`, for what goes elsewhere: its body alone. */
+export function bodyOf (value: unknown): { readonly bytes: Uint8Array } | Unsupported {
+  return unlessThrown(() => encoded(value))
+}
+
+function encoded (value: unknown): { readonly bytes: Uint8Array, readonly text?: string, readonly isRich: boolean } | Unsupported {
+  const shape = inspectValue(value)
+  if (typeof shape === 'object') return shape
+  if (shape !== 'json') return { bytes: encodeStructured(value), isRich: shape === 'rich' }
+  const text = JSON.stringify(value)
+  return { bytes: encodeJson(text), text, isRich: false }
+}
+
+function unlessThrown<T> (make: () => T | Unsupported): T | Unsupported {
   try {
-    const shape = inspectValue(value)
-    if (typeof shape === 'object') return shape
-    if (shape === 'json') {
-      const text = JSON.stringify(value)
-      const bytes = encodeJson(text)
-      return { bytes, entry: sharedTree(JSON.parse(text), text, bytes) }
-    }
-    const bytes = encodeStructured(value)
-    return { bytes, entry: shape === 'rich' ? new CopiedEntry(bytes.subarray(1)) : entryFrom(bytes) }
+    return make()
   } catch {
     // Memory that was given away, getters that throw. Not the error's message: it can quote the value.
     return { unsupported: 'a part that cannot be copied' }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { asError } from '../shared/redis-commands.js'
 import { writeOf, versionOf, type Write } from './record.js'
 import { FencedError, type Claim, type WriteLog } from './write-log.js'
@@ -68,6 +69,8 @@ export class OwnedShard {
     this.shard = options.shard
     this.token = options.token
     this.#delay = options.delay
+    // Each batch that has some of it listens.
+    setMaxListeners(0, this.lease.signal)
   }
 
   /** On the clock of `performance.now`: till then nobody else can own it. */

@@ -1,4 +1,4 @@
-import { entryFrom, entryOf } from '../shared/entry.js'
+import { bodyOf, entryFrom } from '../shared/entry.js'
 
 export type Id = string | number
 
@@ -20,7 +20,7 @@ const STRING = 0x73
 
 /** @returns all but the version, or what in the value cannot be kept */
 export function payloadOf (id: Id, value: unknown): Buffer | { readonly unsupported: string } {
-  const made = entryOf(value)
+  const made = bodyOf(value)
   if ('unsupported' in made) return made
   const payload = Buffer.allocUnsafe(1 + made.bytes.length)
   payload[0] = typeof id === 'number' ? NUMBER : STRING

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { withResolvers } from '../shared/with-resolvers.js'
 import type { WriteBehindOptions } from './api.js'
 import type { Write } from './record.js'
@@ -61,10 +62,12 @@ export class Saver {
     const { saveMany } = this.#options
     if (saveMany === undefined || writes.length < 2) return await this.#each(writes, signal)
     let outcomes: Outcome[] = []
-    const whole = await this.#outcomeOf(signal, async (own) => {
-      const result = await saveMany(writes.map((write) => ({ ...write })), { signal: own })
+    const attempt = new Attempt(signal, this.#options.saveTimeout)
+    const whole = await this.#outcomeOf(attempt, async () => {
+      const result = await saveMany(writes.map((write) => ({ ...write })), { signal: attempt.signal })
       outcomes = writes.map((write, index) => this.#outcomeIn(result, write, index))
     })
+    attempt.end()
     if (whole.kind === 'saved') return outcomes
     if (whole.kind !== 'failed') return writes.map(() => whole)
     // One of them can be what the source does not take: alone, each fails for itself.
@@ -72,8 +75,12 @@ export class Saver {
   }
 
   async #each (writes: readonly Write[], signal: AbortSignal): Promise<Outcome[]> {
-    return await Promise.all(writes.map(async ({ id, value, version }) =>
-      await this.#outcomeOf(signal, async (own) => await this.#options.save(id, value, { version, signal: own }))))
+    if (writes.length === 0) return []
+    const attempt = new Attempt(signal, this.#options.saveTimeout)
+    const outcomes = await Promise.all(writes.map(async ({ id, value, version }) =>
+      await this.#outcomeOf(attempt, async () => await this.#options.save(id, value, { version, signal: attempt.signal }))))
+    attempt.end()
+    return outcomes
   }
 
   /** Of one of several: what the user's function has for it, as an array or a Map by id. */
@@ -90,27 +97,58 @@ export class Saver {
   }
 
   /** What has not heard that its signal has aborted is waited for no longer. */
-  async #outcomeOf (signal: AbortSignal, work: (signal: AbortSignal) => Promise<unknown>): Promise<Outcome> {
-    const { saveTimeout } = this.#options
-    const began = performance.now()
-    const tooLong = new AbortController()
-    const timeout = new DOMException(`The save took longer than ${saveTimeout} ms`, 'TimeoutError')
-    const timer = setTimeout(() => { tooLong.abort(timeout) }, saveTimeout)
-    const either = AbortSignal.any([signal, tooLong.signal])
-    const { promise: aborted, reject } = withResolvers<never>()
-    const onAbort = (): void => { reject(either.reason) }
-    either.addEventListener('abort', onAbort)
+  async #outcomeOf (attempt: Attempt, work: () => Promise<unknown>): Promise<Outcome> {
     try {
-      either.throwIfAborted()
-      await Promise.race([work(either), aborted])
+      attempt.signal.throwIfAborted()
+      await Promise.race([work(), attempt.aborted])
       this.#lastSaved = performance.now()
       return SAVED
     } catch (error) {
-      if (signal.aborted) return PUT_OFF
-      return error === timeout && this.#lastSaved < began ? { kind: 'outage', error: timeout } : this.#failed(error)
-    } finally {
-      clearTimeout(timer)
-      either.removeEventListener('abort', onAbort)
+      if (attempt.wasToldToEnd) return PUT_OFF
+      const { timeout, began } = attempt
+      return timeout !== undefined && error === timeout && this.#lastSaved < began ? { kind: 'outage', error: timeout } : this.#failed(error)
     }
+  }
+}
+
+/** Saves that are begun together, and so end together when they take too long, or are told to. */
+class Attempt {
+  readonly began = performance.now()
+  /** Never resolves. */
+  readonly aborted: Promise<never>
+  /** Why it has aborted, when it took too long. */
+  timeout: DOMException | undefined
+  readonly #controller = new AbortController()
+  readonly #outer: AbortSignal
+  readonly #timer: NodeJS.Timeout
+  readonly #onEnd = (): void => { this.#controller.abort(this.#outer.reason) }
+
+  constructor (outer: AbortSignal, saveTimeout: number) {
+    this.#outer = outer
+    // Each save may listen to it.
+    setMaxListeners(0, this.signal)
+    const { promise, reject } = withResolvers<never>()
+    this.aborted = promise
+    promise.catch(() => {})
+    this.signal.addEventListener('abort', () => { reject(this.signal.reason) })
+    this.#timer = setTimeout(() => {
+      this.timeout = new DOMException(`The save took longer than ${saveTimeout} ms`, 'TimeoutError')
+      this.#controller.abort(this.timeout)
+    }, saveTimeout)
+    outer.addEventListener('abort', this.#onEnd)
+    if (outer.aborted) this.#onEnd()
+  }
+
+  get signal (): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get wasToldToEnd (): boolean {
+    return this.#outer.aborted
+  }
+
+  end (): void {
+    clearTimeout(this.#timer)
+    this.#outer.removeEventListener('abort', this.#onEnd)
   }
 }

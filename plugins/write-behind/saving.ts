@@ -90,7 +90,9 @@ export class Saving {
     const claims = begun.flatMap((part) => part.claims)
     const began = performance.now()
     const mayBegin = (): boolean => begun.every(({ shard }) => this.isSafe(shard))
-    const outcomes = writes.length === 0 ? [] : await saver.run(writes, whenAll(begun.map(({ shard }) => shard.lease.signal)), (index) => claims[index]!.alone === true, mayBegin)
+    const lasting = new Lasting(begun.map(({ shard }) => shard.lease.signal))
+    const outcomes = writes.length === 0 ? [] : await saver.run(writes, lasting.signal, (index) => claims[index]!.alone === true, mayBegin)
+    lasting.end()
     const saved = claims.filter((_claim, index) => outcomes[index]!.kind === 'saved')
     if (saved.length > 0) {
       this.#outages = 0
@@ -209,14 +211,27 @@ export class Saving {
   }
 }
 
-/** Aborts with the last of them: what is saved together goes on as long as any of it is this process' own. */
-function whenAll (signals: readonly AbortSignal[]): AbortSignal {
-  const distinct = new Set(signals)
-  const controller = new AbortController()
-  const abortWithLast = (): void => { if ([...distinct].every(({ aborted }) => aborted)) controller.abort(signals[0]!.reason) }
-  for (const signal of distinct) signal.addEventListener('abort', abortWithLast, { once: true, signal: controller.signal })
-  abortWithLast()
-  return controller.signal
+/** Aborts with the last of several signals: what is saved together goes on as long as any of it is this process' own. */
+class Lasting {
+  readonly #controller = new AbortController()
+  readonly #signals: ReadonlySet<AbortSignal>
+  readonly #onAbort = (): void => {
+    const signals = [...this.#signals]
+    if (signals.every(({ aborted }) => aborted)) this.#controller.abort(signals[0]?.reason)
+  }
+
+  constructor (signals: readonly AbortSignal[]) {
+    this.#signals = new Set(signals)
+    for (const signal of this.#signals) signal.addEventListener('abort', this.#onAbort)
+  }
+
+  get signal (): AbortSignal {
+    return this.#controller.signal
+  }
+
+  end (): void {
+    for (const signal of this.#signals) signal.removeEventListener('abort', this.#onAbort)
+  }
 }
 
 /** What was wrong, as a text that lies with the dead letters. */

@@ -92,6 +92,9 @@ export interface Depth {
 export class WriteLog {
   readonly #options: WriteLogOptions
   readonly #shards: readonly ShardKeys[]
+  /** What tells its writes from those of others, with how many it has sent. */
+  readonly #process = randomBytes(9).toString('base64url')
+  #sent = 0
   /** The highest version that this process has seen. */
   #highest = 0
 
@@ -110,7 +113,7 @@ export class WriteLog {
     const { commands, limit, channel, name } = this.#options
     const { records, queue, version, answer, tries } = this.#shards[shard]!
     const versions = await commands.write<string[]>(ENQUEUE, {
-      keys: [records, queue, version, answer(randomBytes(9).toString('base64url')), tries],
+      keys: [records, queue, version, answer(`${this.#process}-${++this.#sent}`), tries],
       args: [limit, this.#highest, channel, `${name}:${shard}`, ...writes.flatMap(({ id, payload }) => [id, payload])]
     })
     return versions.map((text) => text === '' ? undefined : { version: this.see(Math.abs(Number(text))), coalesced: text.startsWith('-') })
