@@ -5,14 +5,24 @@ import { fileURLToPath } from 'node:url'
 /** What each file in plugins/ is given. */
 export interface AppOptions {
   databaseUrl: string
-  /** Without it, the cache has its memory tier only. */
+  /** Without it, the cache has its memory tier only, and nothing is written behind. */
   redisUrl: string | undefined
+  /** Whether Redis is set to keep what it is given: then the boot insists on it. */
+  redisDurable: boolean
   poolMax: number
 }
 
+/** What each file in routes/ is given. */
+export interface RouteOptions {
+  instance: number
+}
+
+/** How many processes of the app there can be. */
+export const MOST_INSTANCES = 16
+
 export interface BuildOptions extends AppOptions {
   logLevel: string
-  /** The number of this process among `--instances`; each reply carries it as `x-instance`. */
+  /** The number of this process among `--instances`, from 1 to `MOST_INSTANCES`; each reply carries it as `x-instance`. */
   instance?: number
 }
 
@@ -35,9 +45,15 @@ export async function build ({ logLevel, instance = 1, ...options }: BuildOption
     return reply.code(statusCode).send({ statusCode, error: 'Internal Server Error', message: 'Something went wrong here' })
   })
   finishConnections(app)
-  await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
-  await app.register(autoload, { dir: folder('routes'), options: { prefix: '' }, dirNameRoutePrefix: false, forceESM: true })
-  return app
+  try {
+    await app.register(autoload, { dir: folder('plugins'), options, encapsulate: false, forceESM: true })
+    await app.register(autoload, { dir: folder('routes'), options: { prefix: '', instance } satisfies RouteOptions & { prefix: string }, dirNameRoutePrefix: false, forceESM: true })
+    return await app
+  } catch (error) {
+    // The clients are connected by now.
+    await app.close()
+    throw error
+  }
 }
 
 /**

@@ -11,6 +11,8 @@ import { seed } from './seed.js'
 export interface Backends {
   databaseUrl: string
   redisUrl: string | undefined
+  /** Whether it is one of the example's own, which keeps an append-only file. */
+  redisDurable: boolean
   /** A line each, for people. */
   postgres: string
   redis: string
@@ -39,7 +41,14 @@ export async function startBackends (config: Config, onProgress: (line: string) 
     if (redis.status === 'rejected') throw redis.reason
     const databaseUrl = postgres.value.url!
     await seedDatabase(databaseUrl, config.SEED_USERS, onProgress)
-    return { databaseUrl, redisUrl: redis.value.url, postgres: postgres.value.description, redis: redis.value.description, stop }
+    return {
+      databaseUrl,
+      redisUrl: redis.value.url,
+      redisDurable: redis.value.server !== undefined,
+      postgres: postgres.value.description,
+      redis: redis.value.description,
+      stop
+    }
   } catch (error) {
     await stop()
     throw error
@@ -65,10 +74,11 @@ async function postgresOf ({ DATABASE_URL: url, SEED_USERS: users }: Config, onP
 async function redisOf ({ REDIS_URL: url }: Config, onProgress: (line: string) => void): Promise<Backend> {
   if (url) return { url, description: withoutSecrets(url) }
   try {
-    const server = await startRedisServer({ onProgress })
+    // A view that is counted need not outlast a power cut: to sync the file each second is enough.
+    const server = await startRedisServer({ persist: true, args: ['--appendfsync', 'everysec'], onProgress })
     return { url: server.url, server, description: 'started here' }
   } catch (error) {
-    return { url: undefined, description: `none, so the cache keeps to its memory tier (${(error as Error).message})` }
+    return { url: undefined, description: `none, so the cache keeps to its memory tier and nothing is written behind (${(error as Error).message})` }
   }
 }
 

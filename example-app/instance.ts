@@ -12,11 +12,12 @@ export interface Instance {
 
 /** Builds the app and listens. */
 export async function startInstance (
-  config: Config, backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>, number = 1
+  config: Config, backends: Pick<Backends, 'databaseUrl' | 'redisUrl' | 'redisDurable'>, number = 1
 ): Promise<Instance> {
   const app = await build({
     databaseUrl: backends.databaseUrl,
     redisUrl: backends.redisUrl,
+    redisDurable: backends.redisDurable,
     poolMax: config.POOL_MAX,
     logLevel: config.LOG_LEVEL,
     instance: number

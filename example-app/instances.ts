@@ -24,10 +24,10 @@ export class EndedEarly extends Error {
 
 /** Several processes of the app on one port; one that dies is replaced. */
 export class Instances {
-  readonly #backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>
+  readonly #backends: Pick<Backends, 'databaseUrl' | 'redisUrl' | 'redisDurable'>
   #stopping = false
 
-  constructor (backends: Pick<Backends, 'databaseUrl' | 'redisUrl'>) {
+  constructor (backends: Pick<Backends, 'databaseUrl' | 'redisUrl' | 'redisDurable'>) {
     this.#backends = backends
   }
 
@@ -52,7 +52,10 @@ export class Instances {
 
   #fork (number: number): Worker {
     const worker = cluster.fork({
-      DATABASE_URL: this.#backends.databaseUrl, REDIS_URL: this.#backends.redisUrl ?? '', HEADROOM_INSTANCE: String(number)
+      DATABASE_URL: this.#backends.databaseUrl,
+      REDIS_URL: this.#backends.redisUrl ?? '',
+      HEADROOM_REDIS_DURABLE: String(this.#backends.redisDurable),
+      HEADROOM_INSTANCE: String(number)
     })
     worker.once('listening', () => {
       worker.once('exit', (code, signal) => {

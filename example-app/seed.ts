@@ -7,7 +7,8 @@ export const SCHEMA = 'headroom_example'
 const SEED_LOCK = 0x48656164
 
 /**
- * Makes the example's tables, once, all or nothing. Rows are made in SQL: no row passes through Node.
+ * Makes the example's tables, once, all or nothing, and adds what an earlier version of it did not make. Rows are made in SQL:
+ * no row passes through Node.
  *
  * @param users how many; posts are three times, friendships five times as many
  * @returns whether there was anything to do
@@ -16,16 +17,19 @@ export async function seed (client: Client, users: number, onProgress: (line: st
   await client.query('BEGIN')
   try {
     await client.query('SELECT pg_advisory_xact_lock($1)', [SEED_LOCK])
-    const { rows: [found] } = await client.query(`SELECT to_regclass('${SCHEMA}.friendships') IS NOT NULL AS seeded`)
+    const { rows: [found] } = await client.query(`
+      SELECT to_regclass('${SCHEMA}.friendships') IS NOT NULL AS seeded, to_regclass('${SCHEMA}.views') IS NOT NULL AS complete`)
     if (!found.seeded) {
       const count = (times: number): string => (users * times).toLocaleString('en')
       onProgress(`Making ${count(1)} users, ${count(3)} posts and ${count(5)} friendships…`)
       await makeTables(client)
       await fillTables(client, users)
     }
+    // Not at each start: to alter a table waits for everybody who uses it, even where nothing is left to alter.
+    if (!found.complete) await addWrittenBehind(client)
     await client.query('COMMIT')
     if (!found.seeded) await client.query(`ANALYZE ${SCHEMA}.users, ${SCHEMA}.posts, ${SCHEMA}.friendships`)
-    return !found.seeded
+    return !found.seeded || !found.complete
   } catch (error) {
     // On a connection that broke there is nothing to roll back, and its error is the one to know.
     await client.query('ROLLBACK').catch(() => {})
@@ -57,6 +61,25 @@ async function makeTables (client: ClientBase): Promise<void> {
       friend_id integer NOT NULL REFERENCES users,
       since timestamptz NOT NULL DEFAULT now(),
       PRIMARY KEY (user_id, friend_id)
+    )`)
+}
+
+/**
+ * What is written behind, each with the version that guards it. A profile has columns of its own: those that PUT /api/users/:id
+ * writes have no version. Of views each instance has a row.
+ */
+async function addWrittenBehind (client: ClientBase): Promise<void> {
+  await client.query(`
+    ALTER TABLE ${SCHEMA}.users
+      ADD COLUMN IF NOT EXISTS headline text NOT NULL DEFAULT '',
+      ADD COLUMN IF NOT EXISTS location text NOT NULL DEFAULT '',
+      ADD COLUMN IF NOT EXISTS profile_version bigint NOT NULL DEFAULT 0;
+    CREATE TABLE IF NOT EXISTS ${SCHEMA}.views (
+      user_id integer NOT NULL REFERENCES ${SCHEMA}.users,
+      instance integer NOT NULL,
+      views bigint NOT NULL,
+      version bigint NOT NULL,
+      PRIMARY KEY (user_id, instance)
     )`)
 }
 

@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import cluster from 'node:cluster'
 import { parseArgs } from 'node:util'
+import { MOST_INSTANCES } from './app.js'
 import { startBackends, type Backends } from './backends.js'
 import { ConfigError, readConfig, type Config } from './config.js'
 import { startInstance } from './instance.js'
@@ -9,8 +10,6 @@ import { EndedEarly, Instances, type WorkerReport } from './instances.js'
 import { checkPort } from './port.js'
 import { onStopSignal } from './stop-signals.js'
 import { welcome } from './welcome.js'
-
-const MOST_INSTANCES = 16
 
 /** Requests under way have this long to finish. */
 const DRAIN = 10_000
@@ -98,7 +97,11 @@ async function worker (config: Config): Promise<void> {
     if (err) process.stderr.write(`${err.stack ?? err.message}\n`)
     await running.app?.close()
   })
-  const backends = { databaseUrl: config.DATABASE_URL, redisUrl: config.REDIS_URL || undefined }
+  const backends = {
+    databaseUrl: config.DATABASE_URL,
+    redisUrl: config.REDIS_URL || undefined,
+    redisDurable: process.env.HEADROOM_REDIS_DURABLE === 'true'
+  }
   const { app, url } = await startInstance(config, backends, Number(process.env.HEADROOM_INSTANCE))
   running.app = app
   process.send?.({ listening: url } satisfies WorkerReport)

@@ -12,6 +12,13 @@ Try the first one twice, and see x-served-from change:
   curl -X PUT ${url}/api/users/7 -H 'content-type: application/json' -d '{"name":"Ada"}'
   curl '${url}/api/users?ids=3,1,2'
 
+Written behind: answered once it waits in Redis, in Postgres a moment later. With ?through=1, saved before the answer:
+  curl -i -X PUT ${url}/api/users/7/profile -H 'content-type: application/json' -d '{"headline":"Counts","location":"London"}'
+  curl -i ${url}/api/users/7/profile
+  curl -i -X POST ${url}/api/users/7/views
+  curl ${url}/api/users/7/views
+  curl ${url}/api/queues
+
 Ctrl-C stops it.
 `
 }

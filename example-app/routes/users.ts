@@ -1,20 +1,15 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { httpError, LARGEST_ID, notFound, type OfUser, PARAMS, TEXT } from '../user-requests.js'
 import { Users, type UserChanges } from '../users.js'
 
-const LARGEST_ID = 2 ** 31 - 1
 const MOST_IDS = 100
 
-const PARAMS = {
-  type: 'object',
-  properties: { id: { type: 'integer', minimum: 1, maximum: LARGEST_ID } }
-}
-// Postgres holds no NUL in text.
-const TEXT = { type: 'string', minLength: 1, maxLength: 10_000, pattern: '^[^\\u0000]*$' }
+const FILLED = { ...TEXT, minLength: 1 }
 const CHANGES = {
   type: 'object',
   additionalProperties: false,
   minProperties: 1,
-  properties: { name: TEXT, email: { ...TEXT, maxLength: 320 }, bio: TEXT }
+  properties: { name: FILLED, email: { ...FILLED, maxLength: 320 }, bio: FILLED }
 }
 const IDS = {
   type: 'object',
@@ -29,7 +24,7 @@ const keyOf = (id: number): string => `user:${id}`
 const routes: FastifyPluginAsync = async (app) => {
   const users = new Users(app.pg.pool)
 
-  app.get<{ Params: { id: number } }>('/api/users/:id', { schema: { params: PARAMS } }, async (request, reply) => {
+  app.get<OfUser>('/api/users/:id', { schema: { params: PARAMS } }, async (request, reply) => {
     const { id } = request.params
     let servedFrom = 'cache'
     const user = await app.cache.getOrSet(keyOf(id), async ({ ttl }) => {
@@ -48,7 +43,7 @@ const routes: FastifyPluginAsync = async (app) => {
     return found.filter((user) => user !== undefined)
   })
 
-  app.put<{ Params: { id: number }, Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {
+  app.put<OfUser & { Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {
     const { id } = request.params
     try {
       return await users.update(id, request.body) ?? notFound(id)
@@ -59,14 +54,6 @@ const routes: FastifyPluginAsync = async (app) => {
       await app.cache.delete(keyOf(id))
     }
   })
-}
-
-function notFound (id: number): never {
-  throw httpError(404, `There is no user ${id}`)
-}
-
-function httpError (statusCode: number, message: string): Error {
-  return Object.assign(new Error(message), { statusCode })
 }
 
 function isUniqueViolation (error: unknown): boolean {

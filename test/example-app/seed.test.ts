@@ -31,3 +31,17 @@ t.test('data that could not be made whole are not there at all', async (t) => {
   await t.rejects(seed(client, 1_000_000, () => {}), /statement timeout/)
   t.same(await query(url, "SELECT to_regclass('headroom_example.users') AS users"), [{ users: null }])
 })
+
+t.test('a database of an earlier version gets what is new, and keeps its data', async (t) => {
+  const { url } = await usePostgres(t)
+  const client = await connect(t, url)
+  await seed(client, 10, () => {})
+  await client.query(`
+    DROP TABLE headroom_example.views;
+    ALTER TABLE headroom_example.users DROP headline, DROP location, DROP profile_version;
+    UPDATE headroom_example.users SET name = 'Kept' WHERE id = 7`)
+  t.equal(await seed(client, 10, () => { t.fail('made anew') }), true)
+  t.same(await query(url, 'SELECT name, headline, location, profile_version FROM headroom_example.users WHERE id = 7'), [{ name: 'Kept', headline: '', location: '', profile_version: '0' }])
+  t.same(await query(url, 'SELECT count(*)::int FROM headroom_example.views'), [{ count: 0 }])
+  t.equal(await seed(client, 10, () => {}), false)
+})

@@ -11,7 +11,7 @@ t.test('it starts on a Postgres and a Redis of its own, says so, and leaves neit
   const url = await example.url
   t.match(example.output(), /Postgres: started here/)
   t.match(example.output(), /Redis: {4}started here/)
-  t.equal(example.output().match(/^ {2}curl /gm)?.length, 3)
+  t.equal(example.output().match(/^ {2}curl /gm)?.length, 8)
   const health = await (await fetch(`${url}/api/health`)).json()
   t.match(health, { status: 'ok', redis: 'ready' })
   // Ctrl-C: the terminal signals the whole group.

@@ -22,7 +22,7 @@ export async function seededPostgres (t: Test): Promise<string> {
 
 /** The example app in this process. */
 export async function buildExample (t: Test, options: Partial<BuildOptions> & Pick<BuildOptions, 'databaseUrl'>): Promise<FastifyInstance> {
-  const app = await build({ redisUrl: undefined, poolMax: 5, logLevel: 'silent', ...options })
+  const app = await build({ redisUrl: undefined, redisDurable: false, poolMax: 5, logLevel: 'silent', ...options })
   t.teardown(() => app.close())
   return app
 }
