@@ -23,7 +23,8 @@ const routes: FastifyPluginAsync = async (app) => {
         queue: { fenced: true, saveMany: (writes) => saved.saveMany(writes as Array<Write<Profile, number>>) }
       }
     : { ttl: '1h', load, write: 'through', save: (id, profile) => saved.saveNow(id, profile!) })
-  const queue = app.queues.get('profiles')
+  const { queue } = profiles
+  if (queue !== undefined) app.queues.set('profiles', queue)
 
   app.get<OfUser>('/api/users/:id/profile', { schema: { params: PARAMS } }, async ({ params: { id } }) => await profiles.get(id) ?? notFound(id))
 
@@ -40,7 +41,7 @@ const routes: FastifyPluginAsync = async (app) => {
   /** Does not wait for its turn. When that comes, the queue saves it once more, which by its version changes nothing. */
   async function saveWhatWaits (id: number): Promise<void> {
     const waiting = await queue?.pending(id)
-    if (waiting !== undefined) await saved.save(id, waiting.value, waiting.version)
+    if (waiting !== undefined) await saved.save(id, waiting.value!, waiting.version)
   }
 }
 

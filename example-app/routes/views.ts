@@ -19,6 +19,7 @@ const routes: FastifyPluginAsync<RouteOptions> = async (app, { instance }) => {
       fenced: true
     })
     : undefined
+  if (queue !== undefined) app.queues.set('views', queue)
   const own = new OwnCounts(async (user) => {
     const [waiting] = await waitingOf(user, [instance])
     return Math.max(waiting ?? 0, (await saved.find(user)).get(instance) ?? 0)

@@ -1,4 +1,5 @@
 import { DeadlineError } from '../shared/deadline.js'
+import { UnavailableError } from '../shared/redis-commands.js'
 import { isReady, mastersOf, type RedisClient } from '../shared/redis-client.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import { judge, settingsOf, type DurabilityOptions } from './durability.js'
@@ -10,6 +11,9 @@ export interface DurabilityCheckOptions extends DurabilityOptions {
   /** Writes are refused from now on. */
   onUnfit: (error: Error) => void
 }
+
+/** Of an attempt to connect. */
+const ENDINGS = ['ready', 'close'] as const
 
 /** Milliseconds that a boot may wait for Redis. */
 const PATIENCE = 1_000
@@ -78,18 +82,24 @@ export class DurabilityCheck {
   }
 }
 
-/** Nothing is given to a client that is not connected: it would keep it, and ask whenever it is. A lazy one connects by being asked. */
+/**
+ * Nothing is given to a client that is not connected: it would keep it, and ask whenever it is. A lazy one connects by being asked. One
+ * that has failed to connect is not waited for.
+ *
+ * @throws UnavailableError
+ */
 async function connected (client: RedisClient, signal: AbortSignal): Promise<void> {
   if (isReady(client)) return
-  await new Promise<void>((resolve) => {
+  if (!client.status.startsWith('connect')) throw new UnavailableError(`the Redis client is not connected (${client.status})`)
+  await new Promise<void>((resolve, reject) => {
     const end = (): void => {
-      client.off?.('ready', end)
-      resolve()
+      for (const event of ENDINGS) client.off?.(event, end)
+      if (isReady(client)) resolve()
+      else reject(new UnavailableError('the Redis client could not connect'))
     }
-    client.on?.('ready', end)
+    for (const event of ENDINGS) client.on?.(event, end)
     signal.addEventListener('abort', end)
   })
-  signal.throwIfAborted()
 }
 
 /** @throws DeadlineError when it is over: then the work's signal aborts, and what becomes of it is ignored */

@@ -34,3 +34,16 @@ t.test('that a server could not be asked is no answer to who asks later', async 
   now = 100
   t.equal(await clock.in(0, 'a'), 5_000)
 })
+
+t.test('the time of a server is known to within its answer, and less well the longer ago that was', async (t) => {
+  let now = 0
+  const time = async (): Promise<[number, number]> => { now += 10; return [5, 0] }
+  const clock = new RedisClock({ time } as unknown as RedisClient, () => now)
+  t.equal(clock.bounds(), undefined)
+  await clock.in(0, 'a')
+  t.strictSame(clock.bounds(), { earliest: 5_000, latest: 5_010 })
+  now += 1_000_000
+  t.strictSame(clock.bounds(), { earliest: 1_004_500, latest: 1_005_510 })
+  clock.forget()
+  t.equal(clock.bounds(), undefined)
+})

@@ -12,12 +12,13 @@ export interface Built {
 /** A lease that shards are soon given on by, and commands that a busy machine does not make fail. */
 export const quick = { lease: 300, commandTimeout: '10s' } as const
 
-/** An app with the plugin at its root, ready. */
-export async function buildApp (t: Test, options: WriteBehindPluginOptions): Promise<Built> {
+/** An app with the plugin at its root, ready. @param more what is registered after it */
+export async function buildApp (t: Test, options: WriteBehindPluginOptions, more?: (app: FastifyInstance) => Promise<void>): Promise<Built> {
   const { stream, text } = captureLog()
   const app = fastify({ logger: { stream, level: 'warn' } }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(writeBehind, { ...quick, ...options })
+  await more?.(app)
   await app.ready()
   return { app, log: () => text().split('\n').filter(Boolean) }
 }

@@ -78,11 +78,34 @@ t.test('another process goes on with the shards of one that closes, at once', as
 t.test('nothing is left that keeps the process alive, or listens to the client', async (t) => {
   const client = await connect(t, redis.url)
   const before = client.listenerCount('ready') + client.listenerCount('close')
-  const { app } = await buildApp(t, { redis: client, prefix: freshPrefix(redis.prefix) })
+  const prefix = freshPrefix(redis.prefix)
+  const timers = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const { app } = await buildApp(t, { redis: client, prefix })
   const queue = app.writeBehind('things', { save: () => {} })
   await queue.set('id', 1)
+  await eventually(async () => (await client.call('PUBSUB', 'NUMSUB', `${prefix}:write-behind`) as unknown[])[1] === 1)
   await app.close()
   t.equal(client.listenerCount('ready') + client.listenerCount('close'), before)
-  const subscribers = await client.call('PUBSUB', 'NUMSUB', 'none') as unknown[]
-  t.equal(subscribers[1], 0)
+  await eventually(async () => (await client.call('PUBSUB', 'NUMSUB', `${prefix}:write-behind`) as unknown[])[1] === 0)
+  t.strictSame(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length, timers)
+})
+
+t.test('what waits is saved before what `save` uses is closed, also where that was registered later', async (t) => {
+  const { app } = await buildApp(t, { redis: await connect(t, redis.url), prefix: freshPrefix(redis.prefix) }, async (app) => {
+    let isOpen = true
+    app.addHook('onClose', async () => { isOpen = false })
+    app.decorate('database' as string, { get isOpen () { return isOpen } })
+  })
+  const saved: unknown[] = []
+  const queue = app.writeBehind('things', {
+    delay: '1m',
+    save: (id) => {
+      if (!(app as unknown as { database: { isOpen: boolean } }).database.isOpen) throw new Error('Cannot use a pool after calling end on the pool')
+      saved.push(id)
+    }
+  })
+  await queue.set('id', 1)
+  await eventually(async () => (await queue.stats()).shards === 16)
+  await app.close()
+  t.strictSame(saved, ['id'])
 })

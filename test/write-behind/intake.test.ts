@@ -88,3 +88,19 @@ t.test('who waits when it is closed waits no longer', async (t) => {
   await t.rejects(waiting, { message: 'closed' })
   await closed
 })
+
+t.test('those that find no room hold up no others, however many they are', async (t) => {
+  const sent: string[][] = []
+  const answers = new Set(['waits'])
+  const log = {
+    async enqueue (_shard: number, writes: readonly Queueing[]) {
+      sent.push(writes.map(({ id }) => id))
+      return writes.map(({ id }) => answers.has(id) ? { version: 1, coalesced: true } : undefined)
+    }
+  } as unknown as WriteLog
+  const intake = new Intake({ log, shards: 1, fullTimeout: 60_000, fullError: () => new Error('full') })
+  const full = Promise.allSettled(Array.from({ length: 500 }, (_, id) => intake.enqueue(0, `${id}`, payload)))
+  t.match(await intake.enqueue(0, 'waits', payload), { version: 1 })
+  await intake.close(new Error('closed'))
+  t.equal((await full).length, 500)
+})

@@ -90,3 +90,67 @@ t.test('what has failed for the last time while a newer write waits is not said 
   await eventually(async () => (await log.depth(0)).waiting === 0)
   t.strictSame([dead, (await log.depth(0)).dead, worker.counts.dead], [[], 0, 0])
 })
+
+t.test('a lease that cannot be renewed ends by itself: what is under way is told to end', async (t) => {
+  const aborted: unknown[] = []
+  const { worker, set, log } = await scene(t, redis, {
+    lease: 100,
+    save: async (_id, _value, { signal }) => {
+      await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { aborted.push(signal.reason); resolve() }) })
+    }
+  })
+  await worker.tendOne(0, true)
+  await set(first, 1)
+  await eventually(() => aborted.length > 0)
+  t.match(aborted[0], { name: 'FencedError' })
+  await eventually(() => !worker.owns(0))
+  t.equal((await log.depth(0)).waiting, 1)
+})
+
+t.test('a shard that is lost fails no write of the others that are saved with it', async (t) => {
+  const saves = gate()
+  const saved: unknown[] = []
+  const signals: AbortSignal[] = []
+  const a = await scene(t, redis, {
+    attempts: 1,
+    saveMany: async (writes, { signal }) => {
+      signals.push(signal)
+      await saves.pass()
+      saved.push(...writes.map(({ id }) => id))
+    }
+  })
+  const other = idsOf(1)[0]!
+  await a.set(first, 1)
+  await a.set(other, 1)
+  await a.worker.tend((shard) => shard < 2, 16)
+  await saves.arrived()
+  await endLease(a.prefix)
+  await a.worker.tendOne(0, true)
+  t.equal(a.worker.owns(0), false)
+  t.equal(signals[0]!.aborted, false)
+  saves.open()
+  await eventually(async () => (await a.log.depth(1)).waiting === 0)
+  t.strictSame([saved.includes(other), a.dead, (await a.log.depth(0)).waiting], [true, [], 1])
+})
+
+t.test('a newer write has all its tries, whatever became of the one before it', async (t) => {
+  const seen: unknown[] = []
+  const failing = gate()
+  const { worker, set, dead, log } = await scene(t, redis, {
+    attempts: 3,
+    retry: { first: 30, longest: 30 },
+    save: async (_id, value) => {
+      seen.push(value)
+      if (value === 'old' && seen.length === 2) await failing.pass()
+      throw new Error('refused')
+    }
+  })
+  await worker.tendOne(0, true)
+  await set(first, 'old')
+  await failing.arrived()
+  failing.open()
+  await eventually(async () => (await log.letters(0, '-', 1)).letters.length > 0 || seen.length === 2)
+  await set(first, 'new')
+  await eventually(() => dead.length > 0)
+  t.equal(seen.filter((value) => value === 'new').length, 3, seen.join())
+})

@@ -158,3 +158,57 @@ t.test('what Redis took without a word is saved once more at most, and the write
   t.equal(rows.get('id')!.value, 'kept')
   t.ok(rows.get('id')!.version >= version)
 })
+
+t.test('a Redis that is full of what waits is emptied by whoever comes', async (t) => {
+  const prefix = freshPrefix('full-')
+  const first = await build(t, { save: () => {}, delay: '1h' }, { prefix, drainTimeout: 0 })
+  for (let id = 0; id < 50; id++) await first.queue.set(id, id)
+  await first.app.close()
+  await admin.config('SET', 'maxmemory', '1')
+  t.teardown(() => admin.config('SET', 'maxmemory', '0'))
+  const saved = new Set<unknown>()
+  const dead: unknown[] = []
+  const { queue } = await build(t, {
+    attempts: 2,
+    retry: { first: 1, longest: 1 },
+    save: (id) => {
+      if (id === 7) throw new Error('violates a constraint')
+      saved.add(id)
+    },
+    onDead: ({ id }) => { dead.push(id) }
+  }, { prefix })
+  await emptied(queue)
+  t.strictSame([saved.size, dead], [49, [7]])
+})
+
+t.test('what was saved at once makes what died before it superseded', async (t) => {
+  t.teardown(() => admin.config('SET', 'maxmemory', '0'))
+  const saves: unknown[] = []
+  const { queue } = await build(t, { attempts: 1, save: (_id, value) => { saves.push(value); if (value === 'dies') throw new Error('no') } })
+  await queue.set('id', 'dies')
+  await emptied(queue)
+  await admin.config('SET', 'maxmemory', '1')
+  await queue.set('id', 'newer')
+  await admin.config('SET', 'maxmemory', '0')
+  const [letter] = await queue.deadLetters()
+  t.equal(letter!.superseded, true)
+  t.equal(await queue.replay(letter!.letter), 'superseded')
+  t.strictSame(saves, ['dies', 'newer'])
+})
+
+t.test('a hot id goes back to the queue when Redis is back, though its writes overlap', async (t) => {
+  const { options } = fencedSource()
+  const { queue } = await build(t, { ...options, save: async (id, value, context) => { await new Promise((resolve) => { setTimeout(resolve, 20) }); await options.save(id, value, context) } })
+  await queue.set('id', 0)
+  await emptied(queue)
+  await server.pause()
+  let isQueued = false
+  let value = 0
+  const all: Array<Promise<unknown>> = []
+  const writing = setInterval(() => { all.push(queue.set('id', ++value).then(({ queued }) => { isQueued = queued })) }, 5)
+  await eventually(async () => (await queue.stats()).direct > 3)
+  await server.resume()
+  await eventually(() => isQueued)
+  clearInterval(writing)
+  await Promise.all(all)
+})

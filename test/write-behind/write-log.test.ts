@@ -122,6 +122,8 @@ for (const { name, open } of topologies) {
       await log.fail(shard, 'me', claims.slice(0, 2).map((one) => ({ ...one, tries: 2, dead: 'refused' })))
       t.strictSame((await values('me')).sort(), [ids[2], 'newer'].sort())
       t.match(await log.depth(shard), { waiting: 2, dead: 1 })
+      t.strictSame(await log.fail(shard, 'me', claims.slice(0, 1).map((one) => ({ ...one, tries: 2, dead: 'refused' }))), ['dead'], 'also when the answer to that was lost')
+      t.match(await log.depth(shard), { waiting: 2, dead: 1 })
     })
 
     t.test('a shard that is full takes newer values of what waits in it, and no more ids', async (t) => {

@@ -1,0 +1,72 @@
+import t from 'tap'
+import { isOutage } from '../../plugins/write-behind/outage.js'
+import type { Write } from '../../plugins/write-behind/record.js'
+import { Saver, type SaverOptions } from '../../plugins/write-behind/saver.js'
+
+const never = new AbortController().signal
+const writes: Write[] = ['a', 'b', 'c'].map((id, index) => ({ id, value: id, version: index + 1 }))
+const away = (): Error => Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+
+function build (options: Partial<SaverOptions>): Saver {
+  return new Saver({ save: () => {}, saveMany: undefined, saveTimeout: 10_000, isOutage, ...options })
+}
+
+const kinds = async (saver: Saver, ...more: Parameters<Saver['run']> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<string[]> =>
+  (await saver.run(writes, never, ...more)).map(({ kind }) => kind)
+
+t.test('what saveMany says of its writes is what becomes of them', async (t) => {
+  for (const [given, expected] of [
+    [undefined, ['saved', 'saved', 'saved']],
+    [[undefined, new Error('no')], ['saved', 'failed', 'saved']],
+    [new Map([['c', new Error('no')]]), ['saved', 'saved', 'failed']],
+    [[{ status: 'fulfilled', value: 1 }, { status: 'rejected', reason: new Error('no') }, { status: 'fulfilled' }], ['saved', 'failed', 'saved']]
+  ] as const) t.strictSame(await kinds(build({ saveMany: () => given })), expected)
+})
+
+t.test('where saveMany throws, each is saved for itself', async (t) => {
+  const saver = build({ saveMany: () => { throw new Error('one of them') }, save: (id) => { if (id === 'b') throw new Error('no') } })
+  t.strictSame(await kinds(saver), ['saved', 'failed', 'saved'])
+  t.strictSame(await kinds(saver, () => false, () => false), ['put off', 'put off', 'put off'], 'unless no save may be begun any more')
+})
+
+t.test('what changes its writes and throws has changed copies', async (t) => {
+  const seen: unknown[] = []
+  const saver = build({ saveMany: (all) => { for (const write of all) Object.assign(write, { value: 'changed' }); throw new Error('no') }, save: (_id, value) => { seen.push(value) } })
+  await kinds(saver)
+  t.strictSame(seen, ['a', 'b', 'c'])
+})
+
+t.test('where the source is away it is of all, and where others are saved at the same time it is not', async (t) => {
+  t.strictSame(await kinds(build({ saveMany: () => { throw away() } })), ['outage', 'outage', 'outage'])
+  t.strictSame(await kinds(build({ save: (id) => { if (id === 'b') throw away() } })), ['saved', 'failed', 'saved'])
+  const saver = build({ saveMany: (all) => { if (all.some(({ id }) => id === 'b')) throw away() }, save: () => { throw away() } })
+  t.strictSame(await kinds(saver, (index) => index === 1), ['saved', 'failed', 'saved'], 'saved alone, one says nothing of the others')
+})
+
+t.test('an isOutage that throws, and an error that has itself in it, end nothing', async (t) => {
+  const circular = Object.assign(new AggregateError([], 'no'), {})
+  circular.errors.push(circular)
+  t.strictSame(await kinds(build({ save: () => { throw circular } })), ['outage', 'outage', 'outage'].map(() => 'failed'))
+  t.equal(isOutage(undefined), false)
+})
+
+t.test('when it is told to end, a save says nothing, whatever it throws', async (t) => {
+  const ended = new AbortController()
+  const saver = build({ save: async (_id, _value, { signal }) => { await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new Error('aborted')) }) }) } })
+  const outcomes = saver.run(writes, ended.signal)
+  ended.abort(new Error('the lease has ended'))
+  t.strictSame((await outcomes).map(({ kind }) => kind), ['put off', 'put off', 'put off'])
+  t.strictSame((await saver.run(writes, ended.signal)).map(({ kind }) => kind), ['put off', 'put off', 'put off'])
+})
+
+t.test('errors that say that the source is away, and errors of a write', async (t) => {
+  for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', '08006', '53300', '57P01', '57P03', '25006', '40001', '40P01']) {
+    t.ok(isOutage(Object.assign(new Error('x'), { code })), code)
+    t.ok(isOutage(new Error('outer', { cause: Object.assign(new Error('x'), { code }) })), `caused by ${code}`)
+  }
+  for (const code of ['23505', '22P02', '42703', '57014', '08P01', 'ERR_INVALID_ARG_TYPE', '']) t.notOk(isOutage(Object.assign(new Error('x'), { code })), code)
+  t.ok(isOutage(Object.assign(new Error('x'), { name: 'MongoServerSelectionError' })))
+  t.ok(isOutage(new Error('timeout exceeded when trying to connect')))
+  t.ok(isOutage(new AggregateError([away(), away()])))
+  t.notOk(isOutage(new AggregateError([away(), new Error('no')])))
+})
