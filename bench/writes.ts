@@ -42,7 +42,7 @@ export function writesEntry ({ title, ids, atLeast }: WritesOptions): MicroEntry
       'write-behind until acknowledged': () => writeBehind(ids, 'afterwards')
     },
     callers: CALLERS,
-    // A queue waits 50 ms for more writes of an id, and a commit for the disk. An even number of turns for each of four variants.
+    // A queue waits 200 ms for more writes of an id, and a commit for the disk. An even number of turns for each of four variants.
     pace: { rounds: 8, warmUp: 2_000, slice: 1_000 },
     expectations: [{ variant: 'write-behind', of: 'write-through', atLeast }]
   }

@@ -23,7 +23,7 @@ export interface WriteBehindOptions<T = any, I extends Id = Id> {
    * over something newer. Then writes are saved at once while Redis is away. Default `false`: they are refused.
    */
   fenced?: boolean
-  /** How long a write waits for others of its id, to be saved together. Default `'50ms'`. */
+  /** How long a write waits for others of its id, to be saved together. Default `'200ms'`. */
   delay?: Duration
   /** Writes that are saved together, at most. Default 100. */
   batch?: number
@@ -97,8 +97,8 @@ export interface WriteBehind<T = any, I extends Id = Id> {
   /**
    * Resolves when the write is in Redis, or saved.
    *
-   * @throws `FST_HEADROOM_WRITE_BEHIND_FULL`, `_UNAVAILABLE`, `_DURABILITY`, `_CLOSING` (503, with `retry-after`), and then it is not
-   *   known of `_UNAVAILABLE` alone whether it was kept; what `save` throws where it is called at once; `_ID`, `_VALUE`
+   * @throws `FST_HEADROOM_WRITE_BEHIND_FULL` and `_DURABILITY`, and it was not kept; `_UNAVAILABLE` and `_CLOSING`, and what `save`
+   *   throws where it is called at once, and it may have been; the coded ones with 503 and `retry-after`; `_ID`, `_VALUE`
    */
   set (id: I, value: T): Promise<SetResult>
   /** What waits under the id; undefined where nothing does. @throws `FST_HEADROOM_WRITE_BEHIND_UNAVAILABLE` (503), `_ID` */

@@ -12,7 +12,7 @@ const tableFor = (place: string) => ({
   save: custom('a function that brings a value to the source', isFunction),
   saveMany: custom('a function that brings several to the source', isFunction),
   fenced: boolean(false),
-  delay: duration(50, { max: LONGEST_TIMER }),
+  delay: duration(200, { max: LONGEST_TIMER }),
   batch: number(100, { min: 1, max: 10_000 }),
   concurrency: number(4, { min: 1, max: 1_000 }),
   saveTimeout: aTimeout(10_000),
