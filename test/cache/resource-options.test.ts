@@ -14,7 +14,7 @@ const mistakes: Array<[title: string, name: unknown, options: unknown, message: 
   ['a loadMany that is no function', 'user', { load, loadMany: true }, 'cache: resource "user".loadMany: expected a function that loads several by id, got true'],
   ['a key that is no function', 'user', { load, key: 'id' }, 'cache: resource "user".key: expected a function that makes the key for an id, got "id"'],
   ['a save that is no function', 'user', { load, save: null, write: 'through' }, 'cache: resource "user".save: expected a function that saves by id, got null'],
-  ['another way to write', 'user', { load, save, write: 'around' }, 'cache: resource "user".write: expected \'through\', got "around"'],
+  ['another way to write', 'user', { load, save, write: 'around' }, 'cache: resource "user".write: expected \'through\' or \'behind\', got "around"'],
   ['save without write', 'user', { load, save }, 'cache: resource "user": write and save go together: how it is written, and by what'],
   ['write without save', 'user', { load, write: 'through' }, 'cache: resource "user": write and save go together: how it is written, and by what'],
   ['a misspelt option', 'user', { load, tll: '5m' }, /^cache: resource "user"\.tll: expected one of the keys .*, got the unknown key "tll"; did you mean "ttl"\?$/],
