@@ -72,7 +72,7 @@ t.test('installed into an empty folder', async (t) => {
     }
   })
 
-  await install(`pg@${manifest.devDependencies.pg}`)
+  await install(`pg@${manifest.devDependencies.pg}`, `ioredis@${manifest.devDependencies.ioredis}`)
 
   for (const script of ['boot.mjs', 'boot.cjs']) {
     await t.test(`${script} boots, answers and closes an app with each entry`, async (t) => {
