@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { shardKeys } from '../../plugins/write-behind/keys.js'
+import { shardKeys, SHARDS } from '../../plugins/write-behind/keys.js'
 import { connect } from '../cache/build-app.js'
 import { eventually } from '../helpers/eventually.js'
 import { gate } from '../helpers/gate.js'
@@ -94,7 +94,7 @@ t.test('what has failed for the last time while a newer write waits is not said 
 t.test('a lease that cannot be renewed ends by itself: what is under way is told to end', async (t) => {
   const aborted: unknown[] = []
   const { worker, set, log } = await scene(t, redis, {
-    lease: 100,
+    lease: 1_000,
     save: async (_id, _value, { signal }) => {
       await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { aborted.push(signal.reason); resolve() }) })
     }
@@ -108,21 +108,35 @@ t.test('a lease that cannot be renewed ends by itself: what is under way is told
 })
 
 t.test('a shard that is lost fails no write of the others that are saved with it', async (t) => {
-  const saves = gate()
+  const [saves, blocked] = [gate(), gate()]
   const saved: unknown[] = []
   const signals: AbortSignal[] = []
   const a = await scene(t, redis, {
     attempts: 1,
+    concurrency: 1,
+    // Alone: until it has ended the others are read, and then saved together.
+    save: blocked.pass,
     saveMany: async (writes, { signal }) => {
       signals.push(signal)
       await saves.pass()
       saved.push(...writes.map(({ id }) => id))
     }
   })
-  const other = idsOf(1)[0]!
+  let read = 0
+  const claim = a.log.claim.bind(a.log)
+  a.log.claim = async (...args) => {
+    const found = await claim(...args)
+    read += found.claims.length
+    return found
+  }
+  const [other, alone] = [idsOf(1)[0]!, idsOf(2)[0]!]
+  await a.worker.tend((shard) => shard < 3, SHARDS)
+  await a.set(alone, 1)
+  await blocked.arrived()
   await a.set(first, 1)
   await a.set(other, 1)
-  await a.worker.tend((shard) => shard < 2, 16)
+  await eventually(() => read === 3)
+  blocked.open()
   await saves.arrived()
   await endLease(a.prefix)
   await a.worker.tendOne(0, true)
