@@ -108,6 +108,17 @@ t.test('an onDead that throws ends nothing', async (t) => {
   t.match(log().join(), /onDead or isOutage threw/)
 })
 
+t.test('an isOutage that throws is no outage, and ends nothing', async (t) => {
+  const { queue, rows, emptied, log } = await build(t, { isPoison: (value) => value === 'poison', isOutage: () => { throw new Error('in isOutage') } })
+  await queue.set('id', 'poison')
+  await emptied()
+  t.match(await queue.deadLetters(), [{ id: 'id', tries: 2 }])
+  await queue.set('id', 'good')
+  await emptied()
+  t.equal(rows.get('id')!.value, 'good')
+  t.match(log().join(), /onDead or isOutage threw/)
+})
+
 t.test('what stands in Redis and cannot be read goes to the letters, as it is, and holds up nothing', async (t) => {
   const client = await connect(t, redis.url)
   const prefix = freshPrefix(redis.prefix)
