@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { COMPRESS_ABOVE } from '../shared/body.js'
 import type { Entry } from '../shared/entry.js'
+import { prefixOption, redisOfHost } from '../shared/host-redis.js'
 import { loggableError } from '../shared/loggable-error.js'
 import { MemoryTier } from '../shared/memory-tier.js'
 import { boolean, complaint, custom, duration, LONGEST_TIMER, nested, number, orFalse, resolveOptions, size, string } from '../shared/options.js'
@@ -82,8 +83,7 @@ const OPTIONS = {
   redis: orFalse(custom('an ioredis client, Redis or Cluster', isRedisClient)),
   memory: orFalse(nested({ maxBytes: size(64 * 2 ** 20, { min: 1 }) }, OptionError, 'options.memory')),
   ...defaultOptions,
-  // Braces would put every key of the app into one Cluster slot; with a colon, two prefixes could share a key.
-  prefix: string('headroom', { pattern: /^[^{}:\s]+$/, expected: 'a non-empty string without spaces, braces and colons' }),
+  prefix: prefixOption,
   commandTimeout: duration(100, { min: 1, max: LONGEST_TIMER }),
   longestLoad: duration(60_000, { min: 1, max: LONGEST_TIMER }),
   maxWaiters: number(10_000, { min: 1, max: 1e9 }),
@@ -104,7 +104,7 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
   const options = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const { prefix, commandTimeout, longestLoad, maxWaiters, compressAbove, lease, strict, now = wallClock, random = Math.random } = options
   const monotonicNow = options.monotonicNow ?? options.now ?? (() => performance.now())
-  const client = options.redis ?? redisOfHost(app)
+  const client = options.redis ?? redisOfHost(app, isRedisClient) ?? false
   if (options.redis === undefined && client === false && app.hasDecorator('redis')) {
     app.log.warn('cache: app.redis is not an ioredis client, and is not used; pass options.redis, or false for memory only')
   }
@@ -201,11 +201,6 @@ const cache: FastifyPluginAsync<CacheOptions> = async (app, raw) => {
 // Not Date.now itself: V8 makes a call of its own of that, where it inlines this; on a hit in memory it is a fifth of the time.
 function wallClock (): number {
   return Date.now()
-}
-
-function redisOfHost (app: FastifyInstance): RedisClient | false {
-  const client: unknown = app.hasDecorator('redis') ? (app as { redis?: unknown }).redis : undefined
-  return isRedisClient(client) ? client : false
 }
 
 export default fp(cache, { name: 'headroom-cache', fastify: '5.x' })

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { prefixOption, redisOfHost } from '../shared/host-redis.js'
 import { loggableError } from '../shared/loggable-error.js'
 import { boolean, complaint, custom, describe, duration, LONGEST_TIMER, resolveOptions, string } from '../shared/options.js'
 import { isRedisClient, unfitOption, type RedisClient } from '../shared/redis-client.js'
@@ -54,7 +55,7 @@ const OPTIONS = {
   redis: custom('an ioredis client, Redis or Cluster', isFitClient),
   durable: boolean(false),
   assumeDurable: boolean(false),
-  prefix: string('headroom', { pattern: /^[^{}:\s]+$/, expected: 'a non-empty string without spaces, braces and colons' }),
+  prefix: prefixOption,
   commandTimeout: duration(100, { min: 1, max: LONGEST_TIMER }),
   lease: duration(3_000, { min: 100, max: LONGEST_LEASE }),
   drainTimeout: duration(5_000, { max: LONGEST_TIMER }),
@@ -67,7 +68,7 @@ const OPTIONS = {
 const LOG_INTERVAL = 10_000
 
 const writeBehind: FastifyPluginAsync<WriteBehindPluginOptions> = async (app, raw) => {
-  const { redis: client = redisOfHost(app), prefix, commandTimeout, lease, drainTimeout, decorateAs, now = Date.now, random = Math.random, ...durability } =
+  const { redis: client = redisOfHost(app, isFitClient), prefix, commandTimeout, lease, drainTimeout, decorateAs, now = Date.now, random = Math.random, ...durability } =
     resolveOptions(OPTIONS, raw, 'options', OptionError)
   if (client === undefined) throw new OptionError(complaint('options.redis', 'an ioredis client, or @fastify/redis registered before', 'undefined'))
   const unfit = unfitOption(client)
@@ -158,11 +159,6 @@ function reportsTo (app: FastifyInstance, seldom: Seldom): QueueReports {
     onSourceBack: (queue) => { app.log.info({ queue }, 'write-behind: the source is back') },
     onCallbackError: (error) => { app.log.error({ error: loggableError(error) }, 'write-behind: onDead or isOutage threw') }
   }
-}
-
-function redisOfHost (app: FastifyInstance): RedisClient | undefined {
-  const client: unknown = app.hasDecorator('redis') ? (app as { redis?: unknown }).redis : undefined
-  return isFitClient(client) ? client : undefined
 }
 
 function isFitClient (value: unknown): value is RedisClient {

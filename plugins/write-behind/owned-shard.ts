@@ -122,11 +122,10 @@ export class OwnedShard {
     return this.#fresh.length > ahead / 2 || this.#freshBytes > BYTES_AHEAD / 2 ? 0 : ahead - this.#fresh.length
   }
 
-  /** Reads on, when that is due and there is room. @returns whether there is more to do @throws FencedError, or where Redis does not answer */
-  async read (): Promise<boolean> {
+  /** Reads on; to be called when `nextRead` has come. @throws FencedError, or where Redis does not answer */
+  async read (): Promise<void> {
     const { log } = this.#options
     const room = this.#room
-    if (!(this.nextRead! <= performance.now())) return false
     this.#reading = true
     this.#readAt = Infinity
     try {
@@ -135,7 +134,6 @@ export class OwnedShard {
       this.#cursor = cursor
       if (wait !== undefined) this.#readAt = Math.min(this.#readAt, asked + wait)
       for (const claim of claims) this.#add({ claim, due: asked })
-      return claims.length > 0 || this.#readAt < Infinity
     } catch (error) {
       this.#readAt = performance.now() + READ_AGAIN
       throw error

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { OwnedShard } from './owned-shard.js'
 import { Saving, type Part, type SavingOptions } from './saving.js'
 import { FencedError } from './write-log.js'
 
 export interface WorkerOptions extends SavingOptions {
-  /** Milliseconds that a shard is this process' alone after it was last tended. */
-  lease: number
   /** Milliseconds that a write waits, for others of its id to come. */
   delay: number
   /** Writes that are saved together, at most. */
@@ -147,8 +146,7 @@ export class Worker {
   }
 
   async #giveBack (owned: OwnedShard): Promise<void> {
-    owned.end(new FencedError())
-    this.#remove(owned)
+    this.#lose(owned)
     await this.#release(owned.shard, owned.token)
   }
 
@@ -156,7 +154,7 @@ export class Worker {
     await this.#options.log.release(shard, token).catch(this.#options.events.onRedisError)
   }
 
-  /** Another process can own it. */
+  /** Another process can own it from now on. */
   #lose (owned: OwnedShard): void {
     owned.end(new FencedError())
     this.#remove(owned)
@@ -231,8 +229,4 @@ export class Worker {
     this.#reads--
     this.#pump()
   }
-}
-
-async function wait (milliseconds: number): Promise<void> {
-  await new Promise((resolve) => { setTimeout(resolve, Math.max(0, milliseconds)) })
 }
