@@ -15,27 +15,30 @@ interface Count {
  * counts of several processes are added up (a grow-only counter: Shapiro et al., "Conflict-free Replicated Data Types", 2011).
  */
 export class OwnCounts {
-  readonly #read: (id: number) => Promise<number>
+  readonly #read: (id: number) => Promise<number | undefined>
   readonly #idle = new LRUCache<number, number>({ max: MOST_IDLE })
   /** Not to be forgotten: what is written of them cannot be read yet. */
   readonly #busy = new Map<number, Count>()
 
-  /** @param read what was written last */
-  constructor (read: (id: number) => Promise<number>) {
+  /** @param read what was written last; undefined where that cannot be told now */
+  constructor (read: (id: number) => Promise<number | undefined>) {
     this.#read = read
   }
 
   /**
    * Writes one more. Where that fails, the next one may count this one too.
    *
-   * @param write called in the order of the values @throws what `read` and `write` throw
+   * @param write called in the order of the values
+   * @returns undefined, with nothing counted, where it is not known what to go on from
+   * @throws what `read` and `write` throw
    */
-  async add<T> (id: number, write: (value: number) => Promise<T>): Promise<T> {
+  async add<T> (id: number, write: (value: number) => Promise<T>): Promise<T | undefined> {
     const count = this.#busy.get(id) ?? this.#begin(id)
     count.under++
     try {
       await count.known
-      count.value = count.value! + 1
+      if (count.value === undefined) return undefined
+      count.value++
       return await write(count.value)
     } finally {
       count.under--

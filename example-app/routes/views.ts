@@ -21,18 +21,18 @@ const routes: FastifyPluginAsync<RouteOptions> = async (app, { instance }) => {
     : undefined
   if (queue !== undefined) app.queues.set('views', queue)
   const own = new OwnCounts(async (user) => {
-    const [waiting] = await waitingOf(user, [instance])
-    return Math.max(waiting ?? 0, (await saved.find(user)).get(instance) ?? 0)
+    // What waits in a Redis that does not answer may be newer than the row.
+    const [waiting] = await waitingOf(user, [instance]).catch(() => [undefined])
+    return waiting === undefined ? undefined : Math.max(waiting, (await saved.find(user)).get(instance) ?? 0)
   })
 
   app.post<OfUser & Written>('/api/users/:id/views', {
     schema: { params: PARAMS, querystring: WRITTEN }
   }, async ({ params: { id }, query: { through } }, reply) => {
     await checkUser(id)
-    let queued = false
-    if (queue === undefined || through !== undefined) await saved.addNow(id)
-    else ({ queued } = await own.add(id, (views) => queue.set(`${id}:${instance}`, views)))
-    return reply.header('x-written', queued ? 'behind' : 'through').code(204).send()
+    const counted = queue !== undefined && through === undefined ? await own.add(id, (views) => queue.set(`${id}:${instance}`, views)) : undefined
+    if (counted === undefined) await saved.addNow(id)
+    return reply.header('x-written', counted?.queued === true ? 'behind' : 'through').code(204).send()
   })
 
   app.get<OfUser>('/api/users/:id/views', { schema: { params: PARAMS } }, async ({ params: { id } }) => {

@@ -41,3 +41,11 @@ t.test('where what was written cannot be read nothing is counted, and it is read
   isAway = false
   t.equal(await counts.add(7, async (value) => value), 6)
 })
+
+t.test('where it is not known now what was written, nothing is counted, and it is read again', async (t) => {
+  const written: { last?: number } = {}
+  const counts = new OwnCounts(async () => written.last)
+  t.equal(await counts.add(7, async () => { t.fail('written') }), undefined)
+  written.last = 5
+  t.equal(await counts.add(7, async (value) => value), 6)
+})

@@ -18,6 +18,11 @@ async function viewsOf (app: FastifyInstance, id: number): Promise<number> {
   return (await app.inject(`/api/users/${id}/views`)).json().views
 }
 
+/** While Redis does not answer in time, as on a busy machine, what waits there is not told. */
+async function areViewed (apps: readonly FastifyInstance[], id: number, views: number): Promise<void> {
+  for (const app of apps) await eventually(async () => await viewsOf(app, id) === views)
+}
+
 async function saved (databaseUrl: string, id: number): Promise<number> {
   return Number((await query(databaseUrl, `SELECT coalesce(sum(views), 0) AS sum FROM headroom_example.views WHERE user_id = ${id}`))[0]!.sum)
 }
@@ -28,29 +33,29 @@ t.test('views', async (t) => {
   const start = (instance: number): Promise<FastifyInstance> => buildExample(t, { databaseUrl, redisUrl, instance })
   const apps = await Promise.all([1, 2].map(start)) as [FastifyInstance, FastifyInstance]
 
-  t.test('two hundred views at once over two instances are two hundred, whichever is asked, and so in the database', async (t) => {
-    t.equal(await viewsOf(apps[0], 7), 0)
+  t.test('two hundred views at once over two instances are two hundred, whichever is asked, and so in the database', async () => {
+    await areViewed(apps, 7, 0)
     await Promise.all(apps.map((app) => view(app, 7, 100)))
-    for (const app of apps) t.equal(await viewsOf(app, 7), 200)
+    await areViewed(apps, 7, 200)
     await eventually(async () => await saved(databaseUrl, 7) === 200)
-    for (const app of apps) t.equal(await viewsOf(app, 7), 200)
+    await areViewed(apps, 7, 200)
   })
 
-  t.test('views that were saved at once, by ?through=1, count too', async (t) => {
+  t.test('views that were saved at once, by ?through=1, count too', async () => {
     await view(apps[0], 8, 3)
     await Promise.all(apps.map((app) => view(app, 8, 5, '?through=1')))
-    for (const app of apps) t.equal(await viewsOf(app, 8), 13)
+    await areViewed(apps, 8, 13)
     await view(apps[0], 8, 1)
     await eventually(async () => await saved(databaseUrl, 8) === 14)
-    t.equal(await viewsOf(apps[1], 8), 14)
+    await areViewed(apps, 8, 14)
   })
 
-  t.test('an instance that comes back goes on from what it had counted', async (t) => {
+  t.test('an instance that comes back goes on from what it had counted', async () => {
     await view(apps[1], 9, 10)
     await apps[1].close()
     apps[1] = await start(2)
     await view(apps[1], 9, 10)
-    t.equal(await viewsOf(apps[0], 9), 20)
+    await areViewed(apps, 9, 20)
   })
 
   t.test('of a user who does not exist there are none to be counted', async (t) => {
@@ -85,10 +90,10 @@ t.test('of the views that were acknowledged none is lost with an instance that i
   }
   const killed = new AbortController()
   const clients = Array.from({ length: 8 }, async () => { while (!killed.signal.aborted) await post() })
-  await eventually(() => counts.acknowledged > 200)
+  await eventually(() => counts.acknowledged > 200, 30_000)
   const worker = Number(spawnSync('ps', ['-o', 'pid=', '--ppid', String(example.child.pid)], { encoding: 'utf8' }).stdout.trim().split('\n')[0])
   process.kill(worker, 'SIGKILL')
-  await eventually(() => example.output().includes('starting another'))
+  await eventually(() => example.output().includes('starting another'), 15_000)
   killed.abort()
   await Promise.all(clients)
   const answering = new Set<string | null>()
