@@ -1,13 +1,15 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { CacheOptions } from './cache/index.js'
+import type { CacheHeadersOptions } from './cache-headers/index.js'
+import type { CompressionOptions } from './compression/index.js'
 import { OptionError } from './errors.js'
 import type { PoolHealthOptions } from './pool-health/index.js'
 import { resolveOptions, type Option, INVALID } from './shared/options.js'
 import type { SlowRequestOptions } from './slow-request/index.js'
 import type { WriteBehindPluginOptions } from './write-behind/index.js'
 
-export type { CacheOptions, PoolHealthOptions, SlowRequestOptions, WriteBehindPluginOptions }
+export type { CacheHeadersOptions, CacheOptions, CompressionOptions, PoolHealthOptions, SlowRequestOptions, WriteBehindPluginOptions }
 
 /** Each technique: `false` leaves it out, `true` or an object registers it with those options. */
 export interface HeadroomOptions {
@@ -19,13 +21,19 @@ export interface HeadroomOptions {
   poolHealth?: PoolHealthOptions | boolean
   /** Default `false`: it needs a Redis that keeps what it is given. */
   writeBehind?: WriteBehindPluginOptions | boolean
+  /** Default `true`: tags of content, and no Cache-Control where none is given. */
+  cacheHeaders?: CacheHeadersOptions | boolean
+  /** Default `true`. */
+  compression?: CompressionOptions | boolean
 }
 
 const OPTIONS = {
   slowRequest: technique<SlowRequestOptions>(),
   cache: technique<CacheOptions>(),
   poolHealth: technique<PoolHealthOptions>(),
-  writeBehind: technique<WriteBehindPluginOptions>()
+  writeBehind: technique<WriteBehindPluginOptions>(),
+  cacheHeaders: technique<CacheHeadersOptions>(),
+  compression: technique<CompressionOptions>()
 }
 
 /**
@@ -43,6 +51,10 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
   if (writeBehind) await app.register(await load(import('./write-behind/index.js')), writeBehind)
   const cache = optionsOf(options.cache, true)
   if (cache) await app.register(await load(import('./cache/index.js')), cache)
+  const cacheHeaders = optionsOf(options.cacheHeaders, true)
+  if (cacheHeaders) await app.register(await load(import('./cache-headers/index.js')), cacheHeaders)
+  const compression = optionsOf(options.compression, true)
+  if (compression) await app.register(await load(import('./compression/index.js')), compression)
 }
 
 async function hasPools (app: FastifyInstance): Promise<boolean> {

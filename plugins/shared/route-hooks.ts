@@ -10,9 +10,20 @@ type RouteHook<Name extends RouteHookName> = Extract<NonNullable<RouteOptions[Na
  * twin or of whoever made the options, and a hook pushed onto it would run twice.
  */
 export function appendRouteHook<Name extends RouteHookName> (route: RouteOptions, name: Name, hook: RouteHook<Name>): void {
-  const present: unknown = route[name]
-  const hooks: unknown[] = Array.isArray(present) ? present : present === undefined ? [] : [present]
+  const hooks = hooksOf(route, name)
   if (!hooks.includes(hook)) Object.assign(route, { [name]: [...hooks, hook] })
+}
+
+/** The same, before those that the route has. */
+export function prependRouteHook<Name extends RouteHookName> (route: RouteOptions, name: Name, hook: RouteHook<Name>): void {
+  const hooks = hooksOf(route, name)
+  if (!hooks.includes(hook)) Object.assign(route, { [name]: [hook, ...hooks] })
+}
+
+/** As the route has them: one, several or none. */
+export function hooksOf (route: RouteOptions, name: RouteHookName): readonly unknown[] {
+  const present: unknown = route[name]
+  return Array.isArray(present) ? present : present === undefined ? [] : [present]
 }
 
 /** The handler, called with the `this` that Fastify gives it. */

@@ -1,0 +1,114 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { splitTag } from '../shared/encoded-tag.js'
+import type { EntityTag } from '../shared/entity-tag.js'
+import { isRead, matchesRead } from '../shared/not-modified.js'
+import { isConditional, judge, type ConditionalFields, type Selected } from '../shared/preconditions.js'
+import { codingsOf } from '../shared/route-codings.js'
+import type { Handle } from '../shared/route-hooks.js'
+import { preconditionFailed } from './channels.js'
+import { PreconditionFailedError } from './errors.js'
+import { sendNotModified } from './not-modified.js'
+import type { Validators } from './validators.js'
+import { askVersion, noteReturned, readsPayload, type Asked, type Version } from './versions.js'
+
+/**
+ * A condition that holds, for the database to judge once more, in the statement that writes: between the two, another request can
+ * have written.
+ */
+export interface Precondition {
+  /** The tag of the version that was compared, without quotes and without a coding; null where there is no such resource. */
+  readonly tag: string | null
+  /** The version as a text: what `version` gave, or its date as ISO 8601, with the microseconds that are known of it. */
+  readonly version: string | null
+}
+
+export interface VersionCheckOptions {
+  version: Version
+  /** Milliseconds since the epoch. */
+  now: () => number
+  asked: WeakMap<FastifyRequest, Asked>
+  decorateAs: string
+}
+
+/** Methods that no condition means anything for (RFC 9110 §13.2.1). */
+const UNCONDITIONAL: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'CONNECT'])
+
+/** Judges conditions by the version there is, before the handler is called. */
+export class VersionCheck {
+  readonly #options: VersionCheckOptions
+  readonly #asksAlways: boolean
+
+  constructor (options: VersionCheckOptions) {
+    this.#options = options
+    this.#asksAlways = !readsPayload(options.version)
+  }
+
+  around (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
+    const { method } = request
+    if (isRead(method)) return this.#read(handle, request, reply)
+    const fields: ConditionalFields = request.headers
+    const isJudged = !UNCONDITIONAL.has(method) &&
+      (fields['if-match'] !== undefined || fields['if-none-match'] !== undefined || fields['if-unmodified-since'] !== undefined)
+    return isJudged ? this.#write(handle, request, reply) : handle(request, reply)
+  }
+
+  #read (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
+    const asked: Asked = {}
+    this.#options.asked.set(request, asked)
+    if (!this.#asksAlways && !isConditional(request.headers)) return noteReturned(asked, reply, handle(request, reply))
+    return this.#asked(request).then((validators) => {
+      asked.earlier = validators ?? undefined
+      if (validators === undefined || !isConditional(request.headers)) return noteReturned(asked, reply, called(handle, request, reply))
+      const now = this.#options.now()
+      const { acceptable } = codingsOf(request)
+      const selected = validators === null ? ABSENT : selectedOf(validators, (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable(request)))
+      const verdict = judge(request.headers, selected, true, now)
+      if (verdict === 'proceed') return noteReturned(asked, reply, called(handle, request, reply))
+      if (verdict.is === 'failed') throw failed(request, verdict.field)
+      sendNotModified(request, reply, verdict.tag, validators!, now)
+      return reply
+    })
+  }
+
+  /** The handler answers without a version too. */
+  async #asked (request: FastifyRequest): Promise<Validators | null | undefined> {
+    try {
+      return await askVersion(this.#options.version, request)
+    } catch (error) {
+      request.log.error({ err: error }, 'cache-headers: the version of a resource could not be told')
+      return undefined
+    }
+  }
+
+  async #write (handle: Handle, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const validators = await askVersion(this.#options.version, request)
+    const selected = validators === null
+      ? ABSENT
+      // Whichever coding the client got it in, it knows that state.
+      : validators === undefined ? UNKNOWN : selectedOf(validators, (tag, strongly) => !(strongly && tag.weak) && (tag.opaque === validators.tag.opaque || splitTag(tag.opaque).base === validators.tag.opaque))
+    const verdict = judge(request.headers, selected, false, this.#options.now())
+    if (verdict !== 'proceed') throw failed(request, verdict.is === 'failed' ? verdict.field : 'if-none-match')
+    // Nobody can say that it holds.
+    if (validators === undefined) throw failed(request, 'if-match')
+    Reflect.set(request, this.#options.decorateAs, { tag: validators?.tag.opaque ?? null, version: validators?.version ?? null } satisfies Precondition)
+    return await called(handle, request, reply)
+  }
+}
+
+/** Of a handler that sends later, in a callback, Fastify would take what a promise resolves with for its payload. */
+function called (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
+  const returned = handle(request, reply)
+  return returned === undefined ? reply : returned
+}
+
+const ABSENT: Selected = { exists: false }
+const UNKNOWN: Selected = { exists: true }
+
+function selectedOf ({ lastModified }: Validators, matches: (tag: EntityTag, strongly: boolean) => boolean): Selected {
+  return { exists: true, matches, lastModified }
+}
+
+function failed ({ method, routeOptions }: FastifyRequest, field: string): Error {
+  preconditionFailed.publish(() => ({ method, route: routeOptions.url ?? '', field }))
+  return new PreconditionFailedError()
+}

@@ -1,0 +1,150 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { performance } from 'node:perf_hooks'
+import type { Readable } from 'node:stream'
+import { encodedTag, splitTag } from '../shared/encoded-tag.js'
+import { formatEntityTag, parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
+import { becomeNotModified, isRead, matchesRead } from '../shared/not-modified.js'
+import { discard, isStream, type Payload } from '../shared/send-stages.js'
+import { addVary } from '../shared/vary.js'
+import type { Coding } from './codings.js'
+import { decide, type DecisionSettings } from './decision.js'
+import type { Effort, Encoders } from './encoders.js'
+import { NotAcceptableError } from './errors.js'
+import type { Load } from './load.js'
+import type { Slots } from './slots.js'
+import type { RouteCounts } from './stats.js'
+import { encodeStream } from './stream-encoder.js'
+
+export interface EncodedRepliesOptions {
+  settings: DecisionSettings
+  encoders: Encoders
+  load: Load
+  slots: Slots
+  counts: RouteCounts
+  acceptable: (request: FastifyRequest) => readonly string[]
+}
+
+/** Bytes up to which it costs less to compress here than to hand over to another thread. */
+const AT_ONCE = 16_384
+
+/** On a reply that has a coding of ours, until it becomes another one. */
+const ENCODED = Symbol('headroom.compression.encoded')
+
+type Marked = FastifyReply & { [ENCODED]?: true }
+
+/** Encodes the replies of a route. */
+export class EncodedReplies {
+  readonly #options: EncodedRepliesOptions
+
+  constructor (options: EncodedRepliesOptions) {
+    this.#options = options
+  }
+
+  /** @throws NotAcceptableError, of reads only: what has been changed has been changed */
+  send (request: FastifyRequest, reply: FastifyReply, payload: Payload): Payload | Promise<Payload> {
+    forget(reply)
+    const { statusCode } = reply
+    // Which variant it stands for depends on what the client accepts too.
+    if (statusCode === 304) addVary(reply, 'Accept-Encoding')
+    if (payload === undefined || payload === null || statusCode < 200 || statusCode === 204 || statusCode === 205 || statusCode === 304) return payload
+    const { settings, counts } = this.#options
+    const { coding, isForced, isUnacceptable } = decide(request, reply, settings)
+    const isReadOf2xx = statusCode < 300 && isRead(request.method)
+    if (isUnacceptable && isReadOf2xx) {
+      discard(payload)
+      throw new NotAcceptableError()
+    }
+    if (isReadOf2xx && this.#isKnown(request, reply)) {
+      discard(payload)
+      return null
+    }
+    if (coding === undefined || (!isForced && sizeOf(reply, payload) < settings.threshold)) return payload
+    const effort = this.#effort(isForced)
+    if (effort === 'none') {
+      counts.shed()
+      return payload
+    }
+    return isStream(payload) ? this.#stream(request, reply, payload, coding, effort, isForced) : this.#bytes(reply, payload, coding, effort, isForced)
+  }
+
+  /** A client whose tag has a coding: who made the tag knows nothing of that. */
+  #isKnown (request: FastifyRequest, reply: FastifyReply): boolean {
+    const ifNoneMatch = request.headers['if-none-match']
+    const own = ifNoneMatch === undefined || request.headers['if-match'] !== undefined ? undefined : parseEntityTag(reply.getHeader('etag'))
+    if (own === undefined) return false
+    const tags = parseEntityTags(ifNoneMatch!)
+    const acceptable = this.#options.acceptable(request)
+    const known = tags === '*' ? undefined : tags.find((tag) => splitTag(tag.opaque).coding !== '' && matchesRead(tag, false, own, acceptable))
+    if (known === undefined) return false
+    becomeNotModified(reply, known)
+    addVary(reply, 'Accept-Encoding')
+    return true
+  }
+
+  #effort (isForced: boolean): Effort | 'none' {
+    const { effort } = this.#options.load
+    return effort === 'none' && isForced ? 'low' : effort
+  }
+
+  #bytes (reply: FastifyReply, payload: string | Buffer, coding: Coding, effort: Effort, isForced: boolean): Payload | Promise<Payload> {
+    const { encoders, slots, counts } = this.#options
+    const size = Buffer.byteLength(payload)
+    const began = performance.now()
+    const ended = (encoded: Buffer): Buffer => {
+      counts.add(size, encoded.length, performance.now() - began)
+      mark(reply, coding, effort, false)
+      return encoded
+    }
+    if (size <= AT_ONCE) return ended(encoders.sync(coding, effort, payload))
+    if (isForced) return slots.run(async () => await encoders.async(coding, effort, payload)).then(ended)
+    if (!slots.take()) {
+      counts.shed()
+      return payload
+    }
+    return encoders.async(coding, effort, payload).then(ended).finally(() => { slots.give() })
+  }
+
+  #stream (request: FastifyRequest, reply: FastifyReply, payload: Readable, coding: Coding, effort: Effort, isForced: boolean): Payload {
+    const { encoders, slots, counts } = this.#options
+    // Nothing of it is sent.
+    if (request.method === 'HEAD') {
+      mark(reply, coding, effort, true)
+      return payload
+    }
+    const isTaken = slots.take()
+    if (!isTaken && !isForced) {
+      counts.shed()
+      return payload
+    }
+    mark(reply, coding, effort, true)
+    return encodeStream(payload, encoders.stream(coding, effort), (plain, encoded) => {
+      if (isTaken) slots.give()
+      counts.add(plain, encoded, 0)
+    })
+  }
+}
+
+/** Of a stream only what its sender says. */
+function sizeOf (reply: FastifyReply, payload: string | Buffer | Readable): number {
+  return isStream(payload) ? Number(reply.getHeader('content-length') ?? Infinity) : Buffer.byteLength(payload)
+}
+
+/** @param isStream where it is let out depends on when it came, and with it the bytes */
+function mark (reply: FastifyReply, coding: Coding, effort: Effort, isStream: boolean): void {
+  reply.header('content-encoding', coding)
+  // Of the payload Fastify counts it anew.
+  reply.removeHeader('content-length')
+  const tag = parseEntityTag(reply.getHeader('etag'))
+  if (tag !== undefined) reply.header('etag', formatEntityTag(encodedTag({ ...tag, weak: tag.weak || isStream }, effort === 'low' ? `${coding}-low` : coding)))
+  const marked: Marked = reply
+  marked[ENCODED] = true
+}
+
+/** An error in the place of what was encoded: also when the reply's headers were given to Node already. */
+function forget (reply: FastifyReply): void {
+  const marked: Marked = reply
+  if (marked[ENCODED] === undefined) return
+  delete marked[ENCODED]
+  reply.removeHeader('content-encoding')
+  reply.raw.removeHeader('content-encoding')
+}

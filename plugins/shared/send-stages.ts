@@ -1,0 +1,99 @@
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { hooksOf } from './route-hooks.js'
+
+/** What a reply is made of when it is sent. */
+export type Payload = string | Buffer | Readable | null | undefined
+
+/** @returns what goes on; an error that it throws becomes the reply */
+export type SendStage = (request: FastifyRequest, reply: FastifyReply, payload: Payload) => Payload | Promise<Payload>
+
+/** Who comes before whom, in whatever order the plugins are registered: a tag is of what is not encoded yet. */
+const ORDER = ['validators', 'encoding'] as const
+export type StageName = typeof ORDER[number]
+
+const stagesOfRoute = new WeakMap<RouteOptions, Map<StageName, SendStage>>()
+
+/**
+ * Adds a stage to what a route sends. All stages of a route are one `onSend` hook, behind those that the route has: it sees what
+ * every hook of the instance and of the route has made of the payload.
+ *
+ * Payloads of the web, a `Response` or a `ReadableStream`, come as what they hold. Nothing of a HEAD's payload is sent, and a stream
+ * of it not even read.
+ */
+export function addSendStage (route: RouteOptions, name: StageName, stage: SendStage): void {
+  const present = stagesOfRoute.get(route)
+  if (present !== undefined) {
+    present.set(name, stage)
+    return
+  }
+  const stages = new Map([[name, stage]])
+  stagesOfRoute.set(route, stages)
+  const hooks = hooksOf(route, 'onSend')
+  let run: SendStage | undefined
+  const hook: NonNullable<RouteOptions['onSend']> = (request, reply, payload, done) => {
+    run ??= inOrder(stages)
+    const end = (value: Payload): void => { done(null, request.method === 'HEAD' ? headOnly(reply, value) : value) }
+    let result: Payload | Promise<Payload>
+    try {
+      result = run(request, reply, unwrapped(reply, payload))
+    } catch (error) {
+      done(error as Error)
+      return
+    }
+    // What Fastify throws while it sends is its own to answer.
+    if (result instanceof Promise) result.then(end).catch((error: unknown) => { done(error as Error) })
+    else end(result)
+  }
+  Object.assign(route, { onSend: [...hooks.filter((hook) => !isOfHeadTwin(hook)), hook] })
+}
+
+/** Fastify's own hook of an automatic HEAD route would stand before ours, throws the payload away, and runs endless streams to their end. */
+function isOfHeadTwin (hook: unknown): boolean {
+  return typeof hook === 'function' && hook.name === 'headRouteOnSendHandler'
+}
+
+function inOrder (stages: ReadonlyMap<StageName, SendStage>): SendStage {
+  const own = ORDER.flatMap((name) => stages.get(name) ?? [])
+  return (request, reply, payload) => own.reduce<Payload | Promise<Payload>>((value, stage) =>
+    value instanceof Promise ? value.then((value) => stage(request, reply, value)) : stage(request, reply, value), payload)
+}
+
+/** Fastify takes a Response apart only after all hooks: till then its status and its headers are not to be seen. */
+function unwrapped (reply: FastifyReply, payload: unknown): Payload {
+  if (typeof payload !== 'object' || payload === null || Buffer.isBuffer(payload)) return payload as Payload
+  if (Object.prototype.toString.call(payload) === '[object Response]') {
+    const { status, headers, body, bodyUsed } = payload as Response
+    // What was read before is for Fastify to refuse.
+    if (bodyUsed) return payload as unknown as Payload
+    reply.code(status)
+    for (const [name, value] of headers) reply.header(name, value)
+    return body === null ? null : Readable.fromWeb(body)
+  }
+  if ('getReader' in payload && !(payload as ReadableStream).locked) return Readable.fromWeb(payload as ReadableStream)
+  return payload as Payload
+}
+
+/** Says of the payload what is to be said, and nothing of one that is not there: the handler of a HEAD can have said it itself. */
+function headOnly (reply: FastifyReply, payload: Payload): null {
+  if (isStream(payload)) discard(payload)
+  else if (payload !== undefined && payload !== null && payload.length > 0) reply.header('content-length', String(Buffer.byteLength(payload)))
+  else if (!hasNoContent(reply.statusCode) && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
+  return null
+}
+
+function hasNoContent (status: number): boolean {
+  return status < 200 || status === 204 || status === 304
+}
+
+export function isStream (payload: unknown): payload is Readable {
+  return typeof (payload as { pipe?: unknown } | null | undefined)?.pipe === 'function'
+}
+
+/** Of a payload that is not sent. */
+export function discard (payload: Payload): void {
+  if (!isStream(payload)) return
+  payload.on('error', () => {})
+  payload.destroy()
+}
