@@ -41,7 +41,7 @@ export interface CacheHeadersRouteOptions {
 }
 
 export interface CacheHeadersOptions extends Omit<CacheHeadersRouteOptions, 'version' | 'etag'> {
-  /** How @fastify/etag makes tags of content; `false`: it makes none. Default: SHA-256. */
+  /** How @fastify/etag makes tags of content; `false`: only on routes that say so. Default `true`, of SHA-256. */
   etag?: ContentTagOptions | boolean
   /** Whether routes that do not say `config.cacheHeaders` have it. Default `true`. */
   global?: boolean
@@ -90,7 +90,7 @@ const ROUTE_OPTIONS = {
 
 const cacheHeaders: FastifyPluginAsync<CacheHeadersOptions> = async (app, raw) => {
   const { etag: tagging = true, global, decorateAs, now = Date.now, ...byDefault } = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const tagOf = tagging === false ? undefined : await generator(tagging === true ? {} : tagging)
+  const tagOf = await generator(typeof tagging === 'boolean' ? {} : tagging)
   if (!app.hasRequestDecorator(decorateAs)) app.decorateRequest(decorateAs, undefined)
   const asked = new WeakMap<FastifyRequest, Asked>()
 
@@ -99,7 +99,7 @@ const cacheHeaders: FastifyPluginAsync<CacheHeadersOptions> = async (app, raw) =
     global,
     OptionError,
     resolve: (own, place) => {
-      const { etag: isTagged = true, version, ...given } = resolveOptions(ROUTE_OPTIONS, own, place, OptionError)
+      const { etag: isTagged = tagging !== false, version, ...given } = resolveOptions(ROUTE_OPTIONS, own, place, OptionError)
       return {
         tagOf: isTagged ? tagOf : undefined,
         version,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { describe } from '../shared/options.js'
+import { isStream } from '../shared/send-stages.js'
 import { VersionError } from './errors.js'
 import { validatorsOf, type Validators } from './validators.js'
 
@@ -36,9 +37,10 @@ export function readsPayload (version: Version): boolean {
 
 /**
  * The version of what is sent. Where `version` does not look at the payload it is that only if it is the same as before the handler:
- * then nothing else was there between.
+ * then nothing else was there between. Of a stream, which may read only later, it says nothing then.
  */
 export async function versionSent (version: Version, { payload, earlier }: Asked, request: FastifyRequest, sent: unknown): Promise<Validators | undefined> {
+  if (!readsPayload(version) && isStream(sent)) return undefined
   try {
     const validators = await askVersion(version, request, payload ?? sent) ?? undefined
     return readsPayload(version) || validators?.tag.opaque === earlier?.tag.opaque ? validators : undefined
