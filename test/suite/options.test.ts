@@ -15,7 +15,7 @@ const code = 'FST_HEADROOM_OPTION'
 const techniques = 'true, false or the options of the technique'
 
 const mistakes: Array<[title: string, options: unknown, message: string]> = [
-  ['an unknown technique', { slowRequests: true }, 'headroom: options.slowRequests: expected one of the keys slowRequest, cache, poolHealth, writeBehind, got the unknown key "slowRequests"; did you mean "slowRequest"?'],
+  ['an unknown technique', { slowRequests: true }, 'headroom: options.slowRequests: expected one of the keys slowRequest, cache, poolHealth, writeBehind, cacheHeaders, compression, got the unknown key "slowRequests"; did you mean "slowRequest"?'],
   ['a number for a technique', { cache: 5 }, `headroom: options.cache: expected ${techniques}, got 5`],
   ['a string for a technique', { cache: 'on' }, `headroom: options.cache: expected ${techniques}, got "on"`],
   ['null for a technique', { poolHealth: null }, `headroom: options.poolHealth: expected ${techniques}, got null`],
@@ -34,6 +34,8 @@ t.test('a mistake in a technique\'s own options is reported by the technique', a
   await t.rejects(buildApp(t, { slowRequest: { threshold: 'soon' } }), { code: 'FST_HEADROOM_SLOW_REQUEST_OPTION', message: /options\.threshold/ })
   await t.rejects(buildApp(t, { poolHealth: { pools: {} } }), { code: 'FST_HEADROOM_POOL_HEALTH_OPTION', message: /options\.pools/ })
   await t.rejects(buildApp(t, { cache: { ttl: -1 } }), { code: 'FST_HEADROOM_CACHE_OPTION', message: /options\.ttl/ })
+  await t.rejects(buildApp(t, { cacheHeaders: { cacheControl: 'public, private' } }), { code: 'FST_HEADROOM_CACHE_HEADERS_OPTION', message: /options\.cacheControl/ })
+  await t.rejects(buildApp(t, { compression: { encodings: [] } }), { code: 'FST_HEADROOM_COMPRESSION_OPTION', message: /options\.encodings/ })
 })
 
 t.test('options are passed on to their technique', async (t) => {
