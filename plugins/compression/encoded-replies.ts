@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { encodedTag, splitTag } from '../shared/encoded-tag.js'
 import { formatEntityTag, parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
 import { becomeNotModified, isRead, matchesRead } from '../shared/not-modified.js'
+import { onReplyClose } from '../shared/reply-close.js'
 import { discard, isStream, type Payload } from '../shared/send-stages.js'
 import { addVary } from '../shared/vary.js'
 import type { Coding } from './codings.js'
@@ -117,10 +118,13 @@ export class EncodedReplies {
       return payload
     }
     mark(reply, coding, effort, true)
-    return encodeStream(payload, encoders.stream(coding, effort), (plain, encoded) => {
+    const encoded = encodeStream(payload, encoders.stream(coding, effort), (bytesIn, bytesOut) => {
       if (isTaken) slots.give()
-      counts.add(plain, encoded, 0)
+      counts.add(bytesIn, bytesOut, 0)
     })
+    // Where a hook behind this one fails, nobody takes it.
+    onReplyClose(request, reply, () => { encoded.destroy() })
+    return encoded
   }
 }
 
