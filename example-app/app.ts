@@ -10,6 +10,8 @@ export interface AppOptions {
   /** Whether Redis is set to keep what it is given: then the boot insists on it. */
   redisDurable: boolean
   poolMax: number
+  /** Signs the tokens of users; all instances have the same. */
+  tokenSecret: string
 }
 
 /** What each file in routes/ is given. */

@@ -8,12 +8,16 @@ export interface Config {
   DATABASE_URL: string
   REDIS_URL: string
   POOL_MAX: number
+  TOKEN_SECRET: string
   SEED_USERS: number
 }
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
+
+/** Everybody can read it here, and the README has a token that it signed: it guards made-up users only. */
+const DEMO_SECRET = 'of the demo, known to everybody who reads this'
 
 const SCHEMA = {
   type: 'object',
@@ -29,6 +33,7 @@ const SCHEMA = {
     DATABASE_URL: { type: 'string', pattern: '^$|^postgres(ql)?://.', default: '', description: 'a URL that begins with postgres:// or postgresql://' },
     REDIS_URL: { type: 'string', pattern: '^$|^rediss?://.', default: '', description: 'a URL that begins with redis:// or rediss://' },
     POOL_MAX: { type: 'integer', minimum: 1, maximum: 1_000, default: 20, description: 'a number of database connections from 1 to 1000' },
+    TOKEN_SECRET: { type: 'string', minLength: 32, default: DEMO_SECRET, description: 'a secret of 32 characters or more' },
     SEED_USERS: { type: 'integer', minimum: 1, maximum: 10_000_000, default: 100_000, description: 'a number of users from 1 to 10000000' }
   }
 }
@@ -46,7 +51,8 @@ export function readConfig (environment: NodeJS.ProcessEnv): Config {
 
 function explain (name: string, value: string | undefined): string {
   const { description } = SCHEMA.properties[name as keyof Config]
-  return `environment variable ${name}: expected ${description}, got ${JSON.stringify(withoutSecrets(value ?? ''))}`
+  const got = name === 'TOKEN_SECRET' ? `one of ${value?.length ?? 0}` : JSON.stringify(withoutSecrets(value ?? ''))
+  return `environment variable ${name}: expected ${description}, got ${got}`
 }
 
 /** A URL as it may be shown: its user and password are not for the screen. */

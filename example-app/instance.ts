@@ -19,6 +19,7 @@ export async function startInstance (
     redisUrl: backends.redisUrl,
     redisDurable: backends.redisDurable,
     poolMax: config.POOL_MAX,
+    tokenSecret: config.TOKEN_SECRET,
     logLevel: config.LOG_LEVEL,
     instance: number
   })

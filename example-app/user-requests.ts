@@ -2,6 +2,9 @@
 
 export const LARGEST_ID = 2 ** 31 - 1
 
+/** Users of one batch. */
+export const MOST_IDS = 100
+
 export interface OfUser { Params: { id: number } }
 
 export const PARAMS = {

@@ -1,14 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Write } from 'fastify-headroom/write-behind'
 import { Profiles, type Profile } from '../profiles.js'
-import { notFound, type OfUser, PARAMS, TEXT, WRITTEN, type Written } from '../user-requests.js'
-
-const PROFILE = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['headline', 'location'],
-  properties: { headline: { ...TEXT, maxLength: 200 }, location: { ...TEXT, maxLength: 200 } }
-}
+import { PROFILE } from '../request-bodies.js'
+import { notFound, type OfUser, PARAMS, WRITTEN, type Written } from '../user-requests.js'
 
 /** A resource that is written behind: answered once it waits in Redis, and from then on what everybody reads. */
 const routes: FastifyPluginAsync = async (app) => {

@@ -1,16 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { httpError, LARGEST_ID, notFound, type OfUser, PARAMS, TEXT } from '../user-requests.js'
+import { USER_CHANGES } from '../request-bodies.js'
+import { httpError, LARGEST_ID, MOST_IDS, notFound, type OfUser, PARAMS } from '../user-requests.js'
 import { Users, type UserChanges } from '../users.js'
 
-const MOST_IDS = 100
-
-const FILLED = { ...TEXT, minLength: 1 }
-const CHANGES = {
-  type: 'object',
-  additionalProperties: false,
-  minProperties: 1,
-  properties: { name: FILLED, email: { ...FILLED, maxLength: 320 }, bio: FILLED }
-}
 const IDS = {
   type: 'object',
   required: ['ids'],
@@ -43,7 +35,7 @@ const routes: FastifyPluginAsync = async (app) => {
     return found.filter((user) => user !== undefined)
   })
 
-  app.put<OfUser & { Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: CHANGES } }, async (request) => {
+  app.put<OfUser & { Body: UserChanges }>('/api/users/:id', { schema: { params: PARAMS, body: USER_CHANGES } }, async (request) => {
     const { id } = request.params
     try {
       return await users.update(id, request.body) ?? notFound(id)

@@ -2,7 +2,9 @@ import t from 'tap'
 import { ConfigError, readConfig } from '../../example-app/config.js'
 
 t.test('an empty environment gives the defaults', async (t) => {
-  t.same(readConfig({}), { HOST: '127.0.0.1', PORT: 3000, LOG_LEVEL: 'warn', DATABASE_URL: '', REDIS_URL: '', POOL_MAX: 20, SEED_USERS: 100_000 })
+  const { TOKEN_SECRET, ...others } = readConfig({})
+  t.ok(TOKEN_SECRET)
+  t.same(others, { HOST: '127.0.0.1', PORT: 3000, LOG_LEVEL: 'warn', DATABASE_URL: '', REDIS_URL: '', POOL_MAX: 20, SEED_USERS: 100_000 })
 })
 
 t.test('a bad variable is named, with what was expected and what it holds', async (t) => {
@@ -26,4 +28,8 @@ t.test('the password in a bad URL is not shown', async (t) => {
     t.notMatch((error as Error).message, /s3cret|me:/)
     t.match((error as Error).message, '"mysql://…@db/app"')
   }
+})
+
+t.test('a secret that is too short is not shown', async (t) => {
+  t.throws(() => readConfig({ TOKEN_SECRET: 's3cret' }), new ConfigError('environment variable TOKEN_SECRET: expected a secret of 32 characters or more, got one of 6'))
 })

@@ -9,6 +9,7 @@ import { usePostgres } from './postgres.js'
 process.env.FASTIFY_AUTOLOAD_TYPESCRIPT = '1'
 
 export const USERS = 200
+export const TOKEN_SECRET = 'a secret that only this test knows'
 
 /** A database with the example's data. */
 export async function seededPostgres (t: Test): Promise<string> {
@@ -22,7 +23,7 @@ export async function seededPostgres (t: Test): Promise<string> {
 
 /** The example app in this process. */
 export async function buildExample (t: Test, options: Partial<BuildOptions> & Pick<BuildOptions, 'databaseUrl'>): Promise<FastifyInstance> {
-  const app = await build({ redisUrl: undefined, redisDurable: false, poolMax: 5, logLevel: 'silent', ...options })
+  const app = await build({ redisUrl: undefined, redisDurable: false, poolMax: 5, tokenSecret: TOKEN_SECRET, logLevel: 'silent', ...options })
   t.teardown(() => app.close())
   return app
 }
