@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { PreconditionFailedError, type CacheControl, type Version } from 'fastify-headroom/cache-headers'
 import { Posts, type Post, type PostChanges } from '../posts.js'
 import { POST_CHANGES } from '../request-bodies.js'
@@ -12,7 +12,7 @@ const cacheControl: CacheControl = { public: true, noCache: true }
 /** By its version a client that has the post gets 304 before it is read, and one that has an older one overwrites nothing. */
 const routes: FastifyPluginAsync = async (app) => {
   const posts = new Posts(app.pg.pool)
-  const version: Version = ({ params: { id } }: FastifyRequest<OfPost>, post?: Post) => post === undefined ? posts.version(id) : post.updated_at
+  const version: Version = ({ params: { id } }, post?: Post) => post === undefined ? posts.version(id) : post.updated_at
 
   app.get<OfPost>('/api/posts/:id', {
     schema: { params: PARAMS }, config: { cacheHeaders: { cacheControl, version } }
@@ -22,7 +22,7 @@ const routes: FastifyPluginAsync = async (app) => {
     schema: { params: PARAMS, body: POST_CHANGES }, config: { cacheHeaders: { version } }
   }, async ({ params: { id }, body, precondition }) => {
     // Once more, in the statement itself: another request can have written since the version was looked at.
-    const post = await posts.update(id, body, precondition?.version)
+    const post = precondition?.version === null ? undefined : await posts.update(id, body, precondition?.version)
     if (post === undefined && precondition?.version) throw new PreconditionFailedError()
     return post ?? noPost(id)
   })

@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { encodedTag } from '../shared/encoded-tag.js'
 import type { EntityTag } from '../shared/entity-tag.js'
 import { formatHttpDate } from '../shared/http-date.js'
 import { becomeNotModified } from '../shared/not-modified.js'
@@ -14,7 +13,8 @@ import { isPast, type Validators } from './validators.js'
  * @param own of what it would be sent, without a coding
  */
 export function tagNotModified (request: FastifyRequest, matched: EntityTag | undefined, own: EntityTag | undefined): EntityTag | undefined {
-  if (matched === undefined) return own && encodedTag(own, codingsOf(request).acceptable(request)[0] ?? '')
+  // In which coding it would be sent is not known then; a tag that no reply has would tell a cache nothing.
+  if (matched === undefined) return codingsOf(request).acceptable(request).length > 1 ? undefined : own
   // In a coding it can be weak where the version's is strong: of what is encoded as it comes, the bytes are not the same each time.
   return matched.opaque === own?.opaque ? own : matched
 }

@@ -38,9 +38,12 @@ export function validatorsOf (version: unknown): Validators | undefined {
   }
 }
 
-/** Whether a client may be told the date: later, nothing else can get it. */
+/** The same of a date of seconds, which clients compare alone; milliseconds. */
+const DATE_SETTLES = 1_000
+
+/** Whether a client may be told the date: later, nothing else gets it, but by a transaction that has been under way for longer than a second. */
 export function isPast (lastModified: number, now: number): boolean {
-  return lastModified < now
+  return lastModified + DATE_SETTLES < now
 }
 
 /** Two versions have never one text: what may not stand in a tag is encoded, and so is what encodes. A colon stands before a coding. */

@@ -90,7 +90,9 @@ export class VersionCheck {
     if (verdict !== 'proceed') throw failed(request, verdict.is === 'failed' ? verdict.field : 'if-none-match')
     // Nobody can say that it holds.
     if (validators === undefined) throw failed(request, 'if-match')
-    Reflect.set(request, this.#options.decorateAs, { tag: validators?.tag.opaque ?? null, version: validators?.version ?? null } satisfies Precondition)
+    if (!isMetByAny(request.headers)) {
+      Reflect.set(request, this.#options.decorateAs, { tag: validators?.tag.opaque ?? null, version: validators?.version ?? null } satisfies Precondition)
+    }
     return await called(handle, request, reply)
   }
 }
@@ -99,6 +101,11 @@ export class VersionCheck {
 function called (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
   const returned = handle(request, reply)
   return returned === undefined ? reply : returned
+}
+
+/** Whatever there is, it goes on: nothing has to be compared when it is written. */
+function isMetByAny (fields: ConditionalFields): boolean {
+  return fields['if-match']?.trim() === '*' && fields['if-none-match'] === undefined
 }
 
 const ABSENT: Selected = { exists: false }

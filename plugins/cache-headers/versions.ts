@@ -10,7 +10,9 @@ import { validatorsOf, type Validators } from './validators.js'
  * @param payload what the handler has returned; undefined before it was called: then the version is asked for that there is now
  * @returns a text or a date; null where there is no such resource, undefined where it is not known
  */
-export type Version = (request: FastifyRequest<any>, payload?: any) => Answer | Promise<Answer>
+export type Version = (request: AnyRequest, payload?: any) => Answer | Promise<Answer>
+/** Of the route that it is given for. */
+type AnyRequest = Omit<FastifyRequest, 'params' | 'query' | 'body'> & { params: any, query: any, body: any }
 export type Answer = string | Date | null | undefined
 
 /** Of one request. */
