@@ -1,3 +1,3 @@
 import { compressedEntry } from '../compressed.js'
 
-export default compressedEntry()
+export default compressedEntry('identity')
