@@ -11,14 +11,12 @@ export interface ExpectedReply {
   isTagged?: boolean
 }
 
-export class UnexpectedReplyError extends Error {}
-
-/** @throws UnexpectedReplyError where a variant answers otherwise than its entry says: it would be another work that is measured */
+/** @throws where a variant answers otherwise than its entry says: it would be another work that is measured */
 export function checkReply (variant: string, { status: found, headers }: Reply, { status = 200, encoding, isTagged }: ExpectedReply = {}): void {
   const { 'content-encoding': coding, etag } = headers
-  if (found !== status) throw new UnexpectedReplyError(`${variant}: expected a reply with status ${status}, got ${found}`)
-  if (coding !== encoding) throw new UnexpectedReplyError(`${variant}: expected ${codingText(encoding)}, got ${codingText(coding)}`)
-  if (isTagged !== undefined && (etag !== undefined) !== isTagged) throw new UnexpectedReplyError(`${variant}: expected ${isTagged ? 'an' : 'no'} ETag, got ${etag ?? 'none'}`)
+  if (found !== status) throw new Error(`${variant}: expected a reply with status ${status}, got ${found}`)
+  if (coding !== encoding) throw new Error(`${variant}: expected ${codingText(encoding)}, got ${codingText(coding)}`)
+  if (isTagged !== undefined && (etag !== undefined) !== isTagged) throw new Error(`${variant}: expected ${isTagged ? 'an' : 'no'} ETag, got ${etag ?? 'none'}`)
 }
 
 function codingText (coding: string | undefined): string {
@@ -38,8 +36,8 @@ export async function replyTo (url: string, headers: Readonly<Record<string, str
   return { status: message.statusCode!, headers: message.headers }
 }
 
-/** Headers of a client that has the reply already. @throws UnexpectedReplyError where it has no tag */
+/** Headers of a client that has the reply already. @throws where it has no tag */
 export function revalidating (variant: string, { headers: { etag } }: Reply): Record<string, string> {
-  if (etag === undefined) throw new UnexpectedReplyError(`${variant}: expected an ETag to ask again with, got none`)
+  if (etag === undefined) throw new Error(`${variant}: expected an ETag to ask again with, got none`)
   return { 'if-none-match': etag }
 }

@@ -41,7 +41,7 @@ export async function measureServer (name: string, entry: ServerEntry, settings:
   })
 }
 
-/** @throws UnexpectedReplyError where the replies are not what the entry says */
+/** @throws where the replies are not what the entry says */
 async function requestsTo (url: string, variant: string, { headers = {}, revalidates = false, replies = {}, baseline }: ServerEntry): Promise<Pick<Load, 'headers' | 'status'>> {
   const expected = replies[variant === CONTROL ? baseline : variant] ?? {}
   const asked = revalidates ? { ...headers, ...revalidating(variant, await replyTo(url, headers)) } : headers
