@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { ExpectedReply } from './first-reply.js'
 import type { MicroSettings } from './measure-micro.js'
 import type { Metric } from './sample.js'
 
@@ -22,6 +23,12 @@ export interface ServerEntry extends Common {
   variants: Readonly<Record<string, () => Promise<FastifyInstance>>>
   /** What is asked for, with GET. */
   path: string
+  /** That it is asked for with. */
+  headers?: Readonly<Record<string, string>>
+  /** Whether by clients that have it: with If-None-Match, and the tag of a first reply. */
+  revalidates?: boolean
+  /** By variant; of one that is not named, what is so by default. A run with other replies fails. */
+  replies?: Readonly<Record<string, ExpectedReply>>
 }
 
 export type Operation = () => unknown

@@ -1,0 +1,3 @@
+import { compressedEntry } from '../compressed.js'
+
+export default compressedEntry('gzip')
