@@ -23,7 +23,7 @@ export interface ConditionalRepliesOptions {
 /** Validators of ours that a reply has, until it becomes another one. */
 const OURS = Symbol('headroom.cacheHeaders.ours')
 
-type Marked = FastifyReply & { [OURS]?: Array<'etag' | 'last-modified'> }
+type Marked = FastifyReply & { [OURS]?: true | undefined }
 
 /** Gives replies their validators, and judges conditions by them. */
 export class ConditionalReplies {
@@ -46,9 +46,10 @@ export class ConditionalReplies {
 
   #judged (request: FastifyRequest, reply: FastifyReply, payload: Payload, validators: Validators | undefined): Payload {
     const now = this.#options.now()
-    const tag = this.#tag(reply, payload, validators, now)
-    const lastModified = dateOf(reply, validators, now)
+    this.#setValidators(reply, payload, validators, now)
     if (!isConditional(request.headers)) return payload
+    const tag = parseEntityTag(reply.getHeader('etag'))
+    const lastModified = dateOf(reply, now)
     const matches = tag && ((other: EntityTag, strongly: boolean) => matchesRead(other, strongly, tag, codingsOf(request).acceptable(request)))
     const verdict = judge(request.headers, { exists: true, matches, lastModified }, true, now)
     if (verdict === 'proceed') return payload
@@ -62,17 +63,24 @@ export class ConditionalReplies {
     return null
   }
 
-  /** The one that is there already, else the one of the version, else one of the content. */
-  #tag (reply: FastifyReply, payload: Payload, validators: Validators | undefined, now: number): EntityTag | undefined {
-    const present = reply.getHeader('etag')
-    if (present !== undefined) return parseEntityTag(present)
+  /** Those that are there already stand; else they are of the version, else the tag is of the content. */
+  #setValidators (reply: FastifyReply, payload: Payload, validators: Validators | undefined, now: number): void {
     const { tagOf } = this.#options
-    const text = validators !== undefined && validators.sureFrom <= now
-      ? formatEntityTag(validators.tag)
-      : tagOf !== undefined && isWhole(reply, payload) ? tagOf(payload) : undefined
-    if (text === undefined) return undefined
-    mark(reply.header('etag', text), 'etag')
-    return parseEntityTag(text)
+    const marked: Marked = reply
+    if (!reply.hasHeader('etag')) {
+      const tag = validators !== undefined && validators.sureFrom <= now
+        ? formatEntityTag(validators.tag)
+        : tagOf !== undefined && isWhole(reply, payload) ? tagOf(payload) : undefined
+      if (tag !== undefined) {
+        reply.header('etag', tag)
+        marked[OURS] = true
+      }
+    }
+    const lastModified = validators?.lastModified
+    if (lastModified !== undefined && isPast(lastModified, now) && !reply.hasHeader('last-modified')) {
+      reply.header('last-modified', formatHttpDate(lastModified))
+      marked[OURS] = true
+    }
   }
 }
 
@@ -82,26 +90,18 @@ function isWhole (reply: FastifyReply, payload: Payload): payload is string | Bu
   return (typeof payload === 'string' || Buffer.isBuffer(payload)) && statusCode !== 206 && statusCode !== 204 && statusCode !== 205 && !reply.hasHeader('content-encoding')
 }
 
-function dateOf (reply: FastifyReply, validators: Validators | undefined, now: number): number | undefined {
+function dateOf (reply: FastifyReply, now: number): number | undefined {
   const present = reply.getHeader('last-modified')
-  if (present !== undefined) return parseHttpDate(String(present), now)
-  const lastModified = validators?.lastModified
-  if (lastModified === undefined || !isPast(lastModified, now)) return undefined
-  mark(reply.header('last-modified', formatHttpDate(lastModified)), 'last-modified')
-  return lastModified
-}
-
-function mark (reply: FastifyReply, name: 'etag' | 'last-modified'): void {
-  const marked: Marked = reply
-  marked[OURS] = [...marked[OURS] ?? [], name]
+  return present === undefined ? undefined : parseHttpDate(String(present), now)
 }
 
 /** An error in the place of what they were of: also when the reply's headers were given to Node already. */
 function forget (reply: FastifyReply): void {
   const marked: Marked = reply
-  for (const name of marked[OURS] ?? []) {
+  if (marked[OURS] === undefined) return
+  marked[OURS] = undefined
+  for (const name of ['etag', 'last-modified']) {
     reply.removeHeader(name)
     reply.raw.removeHeader(name)
   }
-  delete marked[OURS]
 }

@@ -48,8 +48,9 @@ export function decide (request: FastifyRequest, reply: FastifyReply, settings: 
 /** What nobody may change: it has a coding already, is a part, or says so (RFC 9111 §5.2.2.6). */
 function isFinal (reply: FastifyReply): boolean {
   const coding = reply.getHeader('content-encoding')
+  const cacheControl = reply.getHeader('cache-control')
   return (coding !== undefined && coding !== 'identity') || reply.statusCode === 206 || reply.hasHeader('content-range') ||
-    /(?:^|[\s,])no-transform(?:[\s,]|$)/i.test(textOf(reply.getHeader('cache-control')) ?? '')
+    (cacheControl !== undefined && /(?:^|[\s,])no-transform(?:[\s,]|$)/i.test(String(cacheControl)))
 }
 
 function isWanted (filter: NonNullable<DecisionSettings['filter']>, request: FastifyRequest, reply: FastifyReply): boolean {

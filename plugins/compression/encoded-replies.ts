@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { encodedTag, splitTag } from '../shared/encoded-tag.js'
-import { formatEntityTag, parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
+import { parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
 import { becomeNotModified, isRead, matchesRead } from '../shared/not-modified.js'
 import { onReplyClose } from '../shared/reply-close.js'
 import { discard, isStream, type Payload } from '../shared/send-stages.js'
@@ -138,8 +138,8 @@ function mark (reply: FastifyReply, coding: Coding, effort: Effort, isStream: bo
   reply.header('content-encoding', coding)
   // Of the payload Fastify counts it anew.
   reply.removeHeader('content-length')
-  const tag = parseEntityTag(reply.getHeader('etag'))
-  if (tag !== undefined) reply.header('etag', formatEntityTag(encodedTag({ ...tag, weak: tag.weak || isStream }, effort === 'low' ? `${coding}-low` : coding)))
+  const tag = reply.getHeader('etag')
+  if (typeof tag === 'string') reply.header('etag', encodedTag(tag, effort === 'low' ? `${coding}-low` : coding, isStream))
   const marked: Marked = reply
   marked[ENCODED] = true
 }

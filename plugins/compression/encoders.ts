@@ -46,13 +46,17 @@ const FORMATS: Readonly<Record<Coding, () => Format>> = {
 const BROTLI_QUALITY = 4
 const LOWEST = 1
 
-/** Of a small body, a buffer of 16 kB is most of what there is to do. */
-const SMALL_CHUNK = 4_096
+/**
+ * Of a small body, to make a window of 32 kB and a buffer of 16 is most of what there is to do: one that holds all of it finds the same.
+ */
+const SMALL = 3_800
+const FOR_SMALL: ZlibOptions = { windowBits: 12, memLevel: 5, chunkSize: 4_096 }
 
 /** Node's compressors, set once. */
 export class Encoders {
   readonly #formats: Readonly<Partial<Record<Coding, Format>>>
   readonly #options: Readonly<Record<Effort, Readonly<Record<Coding, AnyOptions>>>>
+  readonly #small: Readonly<Record<Effort, Readonly<Record<Coding, AnyOptions>>>>
 
   constructor (codings: readonly Coding[], { brotliOptions = {}, zlibOptions = {}, zstdOptions = {} }: EncoderOptions = {}) {
     this.#formats = Object.fromEntries(codings.map((coding) => [coding, FORMATS[coding]()]))
@@ -68,17 +72,19 @@ export class Encoders {
       }
     }
     const brotli = brotliOptions.params?.[quality] as number | undefined ?? BROTLI_QUALITY
-    this.#options = {
+    const options = {
       full: of(brotli, undefined, undefined),
       // What is asked for can be less.
       low: of(Math.min(brotli, LOWEST), Math.min(positive(zlibOptions.level), LOWEST), Math.min(zstdOptions.params?.[level] ?? LOWEST, LOWEST))
     }
+    this.#options = options
+    this.#small = { full: ofSmall(options.full), low: ofSmall(options.low) }
   }
 
   /** On this thread: for what is so small that to hand it over costs more. */
   sync (coding: Coding, effort: Effort, bytes: string | Buffer): Buffer {
     const buffer = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
-    return this.#formats[coding]!.sync(buffer, this.#optionsOf(coding, effort, buffer.length))
+    return this.#formats[coding]!.sync(buffer, (buffer.length <= SMALL ? this.#small : this.#options)[effort][coding])
   }
 
   /** On a thread of libuv's pool. */
@@ -89,12 +95,11 @@ export class Encoders {
   stream (coding: Coding, effort: Effort): Encoder {
     return this.#formats[coding]!.stream(this.#options[effort][coding])
   }
+}
 
-  #optionsOf (coding: Coding, effort: Effort, length: number): AnyOptions {
-    const options = this.#options[effort][coding]
-    // For brotli that costs more than it saves.
-    return length <= SMALL_CHUNK && options.chunkSize === undefined && (coding === 'gzip' || coding === 'deflate') ? { ...options, chunkSize: SMALL_CHUNK } : options
-  }
+/** Brotli finds that out by itself. */
+function ofSmall (options: Readonly<Record<Coding, AnyOptions>>): Readonly<Record<Coding, AnyOptions>> {
+  return { ...options, gzip: { ...FOR_SMALL, ...options.gzip }, deflate: { ...FOR_SMALL, ...options.deflate } }
 }
 
 function format (oneShot: string, stream: string): Format {

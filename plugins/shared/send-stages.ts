@@ -55,9 +55,12 @@ function isOfHeadTwin (hook: unknown): boolean {
 }
 
 function inOrder (stages: ReadonlyMap<StageName, SendStage>): SendStage {
-  const own = ORDER.flatMap((name) => stages.get(name) ?? [])
-  return (request, reply, payload) => own.reduce<Payload | Promise<Payload>>((value, stage) =>
-    value instanceof Promise ? value.then((value) => stage(request, reply, value)) : stage(request, reply, value), payload)
+  const [first, second] = ORDER.flatMap((name) => stages.get(name) ?? [])
+  if (second === undefined) return first!
+  return (request, reply, payload) => {
+    const value = first!(request, reply, payload)
+    return value instanceof Promise ? value.then((value) => second(request, reply, value)) : second(request, reply, value)
+  }
 }
 
 /** Fastify takes a Response apart only after all hooks: till then its status and its headers are not to be seen. */

@@ -39,11 +39,13 @@ t.test('reading takes a time that grows with the length, whatever is sent', asyn
 t.test('of a tag in a coding both can be told', async (t) => {
   const coding = fc.constantFrom('br', 'gzip', 'deflate', 'zstd', 'br-low', 'gzip-low')
   fc.assert(fc.property(tag, coding, (tag, coding) => {
-    const encoded = encodedTag(tag, coding)
-    assert.deepEqual(splitTag(encoded.opaque), { base: tag.opaque, coding })
-    assert.equal(encoded.weak, tag.weak)
+    for (const isWeak of [false, true]) {
+      const encoded = parseEntityTag(encodedTag(formatEntityTag(tag), coding, isWeak))!
+      assert.deepEqual(splitTag(encoded.opaque), { base: tag.opaque, coding })
+      assert.equal(encoded.weak, tag.weak || isWeak)
+    }
   }))
   t.strictSame(splitTag('a'), { base: 'a', coding: '' })
   t.strictSame(splitTag('a:br:'), { base: 'a:br:', coding: '' })
-  t.strictSame(encodedTag({ weak: true, opaque: 'a' }, ''), { weak: true, opaque: 'a' })
+  for (const field of ['', '"', 'a', 'W/a']) t.equal(encodedTag(field, 'br'), field)
 })
