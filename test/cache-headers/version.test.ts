@@ -37,7 +37,7 @@ const FIELD = 'Mon, 06 May 2024 07:08:10 GMT'
 const ANSWERS: Array<[title: string, answer: string | Date, tag: string, lastModified: string | undefined]> = [
   ['a text', 'v1', '"v1"', undefined],
   ['a text of spaces, quotes and colons', 'a "b":c', '"a%20%22b%22%3Ac"', undefined],
-  ['a date', OLD, '"2024-05-06T07%3A08%3A09.123Z"', FIELD]
+  ['a date', OLD, '"2024-05-06T07:08:09.123Z"', FIELD]
 ]
 
 for (const protocol of PROTOCOLS) {
@@ -91,10 +91,10 @@ for (const protocol of PROTOCOLS) {
   })
 }
 
-t.test('the tag of a version is a legal one, and two versions have two', async (t) => {
+t.test('the tag of a version is the version, with all encoded that may not stand in a tag', async (t) => {
   for (const [title, answer, tag] of ANSWERS) {
     const { request } = await resource(t, () => answer)
-    t.match((await request('/')).headers.etag, answer instanceof Date ? /^"[\x21\x23-\x7e]+"$/ : tag, title)
+    t.equal((await request('/')).headers.etag, tag, title)
   }
 })
 
