@@ -1,7 +1,7 @@
 import zlib from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { PROTOCOLS } from '../helpers/http-client.js'
+import { decoded, PROTOCOLS } from '../helpers/http-client.js'
 import { buildApp } from './build-app.js'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -11,6 +11,13 @@ const ENCODED: Array<[coding: string, body: Buffer | string]> = [
   ['gzip', zlib.gzipSync(JSON.stringify(BODY))],
   ['deflate', zlib.deflateSync(JSON.stringify(BODY))],
   ['br', zlib.brotliCompressSync(JSON.stringify(BODY))]
+]
+
+const BOMB = Buffer.alloc(20_000_000, '0')
+/** A few kilobytes of what is twenty times the limit. */
+const BOMBS: typeof ENCODED = [
+  ['gzip', zlib.gzipSync(BOMB)],
+  ['br', zlib.brotliCompressSync(BOMB, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })]
 ]
 
 function routes (app: FastifyInstance): void {
@@ -28,7 +35,7 @@ for (const protocol of PROTOCOLS) {
       for (const path of ['/', '/compress-false']) {
         const answer = await request(path, { method: 'POST', headers: { ...JSON_TYPE, 'content-encoding': coding }, body })
         t.equal(answer.status, 200, coding)
-        t.strictSame(JSON.parse(String(answer.body)), BODY, coding)
+        t.strictSame(JSON.parse(String(decoded(answer))), BODY, coding)
       }
     }
   })
@@ -44,13 +51,10 @@ for (const protocol of PROTOCOLS) {
 
   t.test(`${protocol}: what a body decompresses to is bounded by the body limit`, async (t) => {
     const { request } = await buildApp(t, { protocol, routes })
-    const bomb = JSON.stringify('0'.repeat(50_000_000))
-    const began = process.memoryUsage().rss
-    for (const [coding, body] of [['gzip', zlib.gzipSync(bomb)], ['br', zlib.brotliCompressSync(bomb, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })]] as const) {
+    for (const [coding, body] of BOMBS) {
       const answer = await request('/', { method: 'POST', headers: { ...JSON_TYPE, 'content-encoding': coding }, body })
       t.match([answer.status, JSON.parse(String(answer.body))], [413, { code: 'FST_ERR_CTP_BODY_TOO_LARGE' }], coding)
     }
-    t.ok(process.memoryUsage().rss - began < 200_000_000)
     t.equal((await request('/small', { method: 'POST', headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: zlib.gzipSync(JSON.stringify(BODY)) })).status, 413)
   })
 
@@ -69,18 +73,18 @@ t.test('an app can take all bodies as they are, or only some codings', async (t)
   t.equal((await some.request('/', { ...gzipped, headers: { ...JSON_TYPE, 'content-encoding': 'br' }, body: zlib.brotliCompressSync('{}') })).status, 200)
 })
 
-t.test('hooks that read a body run once, and behind the decompression', async (t) => {
-  const lengths: Array<string | undefined> = []
+t.test('the preParsing hook of a route gets the body decompressed, once', async (t) => {
+  const decompressed: boolean[] = []
   const { request } = await buildApp(t, {
     routes: (app) => {
       app.post('/', {
-        preParsing: async (request, _reply, payload) => {
-          lengths.push(request.headers['content-encoding'])
+        preParsing: async (_request, _reply, payload) => {
+          decompressed.push(payload.receivedEncodedLength !== undefined)
           return payload
         }
       }, async (request) => request.body)
     }
   })
   await request('/', { method: 'POST', headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: zlib.gzipSync('{}') })
-  t.strictSame(lengths, [undefined])
+  t.strictSame(decompressed, [true])
 })
