@@ -109,3 +109,9 @@ t.test('what changes something is answered also where the client takes no coding
   const answer = await request('/', { method: 'POST', headers: { 'accept-encoding': '*;q=0' } })
   t.strictSame([answer.status, String(answer.body)], [200, TEXT])
 })
+
+t.test('a client that says nothing of codings gets none: it need not know any', async (t) => {
+  const { request } = await buildApp(t, { routes: (app) => { app.get('/', async () => TEXT) } })
+  const answer = await request('/')
+  t.strictSame([answer.headers['content-encoding'], answer.headers.vary, String(answer.body)], [undefined, 'Accept-Encoding', TEXT])
+})
