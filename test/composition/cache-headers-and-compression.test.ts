@@ -137,3 +137,24 @@ for (const arrangement of ARRANGEMENTS.slice(2)) {
     t.match([status, headers], [406, { etag: undefined, vary: 'Accept-Encoding', 'cache-control': 'no-store' }])
   })
 }
+
+for (const arrangement of ARRANGEMENTS.slice(2)) {
+  t.test(`${arrangement.join(' then ')}: a 304 has the tag of the 200 that it is in place of, also of what is not encoded`, async (t) => {
+    const app = newApp(t, 'HTTP/1.1')
+    for (const name of arrangement) await app.register((name === 'compression' ? compression : cacheHeaders) as typeof compression)
+    const changed = 'Sun, 06 Nov 1994 08:49:37 GMT'
+    app.get('/image', async (_request, reply) => reply.type('image/png').header('last-modified', changed).send(Buffer.from(LONG)))
+    app.get('/small', async (_request, reply) => reply.header('last-modified', changed).send('small'))
+    app.get('/text', async (_request, reply) => reply.header('last-modified', changed).send(LONG))
+    app.get('/stream', async (_request, reply) => reply.type('text/plain').header('etag', '"a"').header('last-modified', changed).send(Readable.from([LONG])))
+    const { request } = await connectTo(t, app)
+    for (const path of ['/image', '/small', '/text', '/stream']) {
+      const { etag, vary } = (await request(path, { headers: { 'accept-encoding': 'gzip' } })).headers
+      for (const condition of [{ 'if-modified-since': changed }, { 'if-none-match': '*' }]) {
+        const fresh = await request(path, { headers: { 'accept-encoding': 'gzip', ...condition } })
+        t.strictSame([fresh.status, fresh.headers.etag], [304, etag], `${path} ${Object.keys(condition).join()}: tag`)
+        t.equal(fresh.headers.vary, vary, `${path} ${Object.keys(condition).join()}: Vary`)
+      }
+    }
+  })
+}
