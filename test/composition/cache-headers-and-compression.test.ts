@@ -158,3 +158,14 @@ for (const arrangement of ARRANGEMENTS.slice(2)) {
     }
   })
 }
+
+t.test('where a client may ask for no compression, the 304 varies on that as the 200 does', async (t) => {
+  const app = newApp(t, 'HTTP/1.1')
+  await app.register(compression, { allowOptOut: true })
+  await app.register(cacheHeaders)
+  app.get('/', async () => LONG)
+  const { request } = await connectTo(t, app)
+  const { headers } = await request('/', { headers: { 'accept-encoding': 'gzip' } })
+  const fresh = await request('/', { headers: { 'accept-encoding': 'gzip', 'if-none-match': headers.etag as string } })
+  t.strictSame([fresh.status, fresh.headers.vary], [304, 'Accept-Encoding, X-No-Compression'])
+})
