@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
 import t from 'tap'
 import { PROTOCOLS } from '../helpers/http-client.js'
 import { buildApp } from './build-app.js'
@@ -26,3 +27,18 @@ for (const protocol of PROTOCOLS) {
     t.match((await request('/whole')).headers, { etag: '"1970-01-01T00:00:00.000Z"', 'last-modified': 'Thu, 01 Jan 1970 00:00:00 GMT' })
   })
 }
+
+t.test('what an error handler answers with in the place of a reply does not get the tag of the version', async (t) => {
+  const { request } = await buildApp(t, {
+    routes: (app) => {
+      const errorHandler = (_error: Error, _request: unknown, reply: FastifyReply): void => { reply.code(200).type('text/plain').send('instead') }
+      app.get('/thrown', { config: { cacheHeaders: { version: () => 'v1' } }, errorHandler }, async () => { throw new Error('broken') })
+      app.get('/stream', { config: { cacheHeaders: { version: () => 'v1' } }, errorHandler }, async () => broken())
+    }
+  })
+  for (const path of ['/thrown', '/stream']) {
+    const { status, headers, body } = await request(path)
+    t.strictSame([status, String(body)], [200, 'instead'], path)
+    t.not(headers.etag, '"v1"', path)
+  }
+})
