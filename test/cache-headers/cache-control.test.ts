@@ -133,3 +133,11 @@ t.test('an inner registration says what holds in its scope, once, and its siblin
   t.strictSame(await of('/switched-off'), [undefined, undefined])
   t.match(await of('/switched-on'), [undefined, /^"[\w-]{43}"$/])
 })
+
+// RFC 9111 §5.2.2.4 and §5.2.2.7: a sender should not generate the token form.
+t.test('the field that private or no-cache names stays in its quotes', async (t) => {
+  for (const said of ['private="x-a"', 'no-cache="set-cookie"']) {
+    const { request } = await buildApp(t, { options: { cacheControl: said }, routes: (app) => { app.get('/', async () => 'x') } })
+    t.equal((await request('/')).headers['cache-control'], said)
+  }
+})
