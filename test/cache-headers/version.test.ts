@@ -280,3 +280,9 @@ t.test('the property of the request has the name that is asked for', async (t) =
   app.put('/', { config: { cacheHeaders: { version: () => 'v1' } } }, async (request) => Reflect.get(request, 'condition'))
   t.strictSame((await app.inject({ method: 'PUT', url: '/', headers: { 'if-match': '*' } })).json(), { tag: 'v1', version: 'v1' })
 })
+
+// RFC 9110 §13.2.1: conditions are ignored where without them the answer is neither 2xx nor 412.
+t.test('a read of a resource that is not there is the 404 of the handler, whatever the condition', async (t) => {
+  const { request } = await buildApp(t, { routes: (app) => { app.get('/', { config: { cacheHeaders: { version: () => null } } }, async (_request, reply) => reply.code(404).send('none')) } })
+  for (const headers of [{}, { 'if-none-match': '*' }, { 'if-match': '"v1"' }, { 'if-match': '*' }] as Array<Record<string, string>>) t.equal((await request('/', { headers })).status, 404, JSON.stringify(headers))
+})
