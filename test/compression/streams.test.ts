@@ -158,3 +158,12 @@ for (const protocol of PROTOCOLS) {
     t.equal(app.compression.stats().running, 0)
   })
 }
+
+t.test('a 500 in the place of a stream has no tag with the coding of that', async (t) => {
+  const { request } = await buildApp(t, {
+    routes: (app) => { app.get('/', async (_request, reply) => reply.type('text/plain').header('etag', '"a"').send(new Readable({ read () { this.destroy(new Error('broken')) } }))) }
+  })
+  const { status, headers } = await request('/', { headers: { 'accept-encoding': 'gzip' } })
+  t.equal(status, 500)
+  t.notMatch(headers.etag, /gzip/)
+})
