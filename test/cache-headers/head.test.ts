@@ -86,3 +86,9 @@ t.test('the hooks of a route run once for GET, and once for its HEAD', async (t)
   t.strictSame(ran, ['onSend of GET', 'onSend of HEAD'])
   t.equal(tagged, 2)
 })
+
+t.test('HEAD of an empty 204 says no type, as GET', async (t) => {
+  const { request } = await buildApp(t, { routes: (app) => { app.get('/', async (_request, reply) => reply.code(204).type('text/plain').send('')) } })
+  const head = await request('/', { method: 'HEAD' })
+  t.strictSame([head.status, head.headers], [204, (await request('/')).headers])
+})
