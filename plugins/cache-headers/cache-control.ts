@@ -51,8 +51,9 @@ const FLAGS = {
 } as const
 const KEYS = [...Object.keys(FLAGS), ...Object.keys(SECONDS)]
 const TAKE_SECONDS: ReadonlySet<string> = new Set(Object.values(SECONDS))
-/** Of these, private and no-cache may name fields (RFC 9111 §5.2.2.4). */
-const TAKE_NOTHING: ReadonlySet<string> = new Set(Object.values(FLAGS).filter((name) => name !== 'private' && name !== 'no-cache'))
+/** RFC 9111 §5.2.2.4, §5.2.2.7: in quotes, also where it is one. */
+const NAME_FIELDS: ReadonlySet<string> = new Set(['private', 'no-cache'])
+const TAKE_NOTHING: ReadonlySet<string> = new Set(Object.values(FLAGS).filter((name) => !NAME_FIELDS.has(name)))
 
 /** RFC 9111 §1.2.2: what is more is the same. */
 const MOST_SECONDS = 2 ** 31
@@ -70,7 +71,7 @@ export const targetedCacheControl: Option<Directives | undefined> = {
 }
 
 export function format (directives: Directives): string {
-  return Array.from(directives, ([name, argument]) => argument === true ? name : `${name}=${typeof argument === 'number' || isToken(argument) ? argument : quoted(argument)}`).join(', ')
+  return Array.from(directives, ([name, argument]) => argument === true ? name : `${name}=${typeof argument === 'number' || (isToken(argument) && !NAME_FIELDS.has(name)) ? argument : quoted(argument)}`).join(', ')
 }
 
 export function formatTargeted (directives: Directives): string {

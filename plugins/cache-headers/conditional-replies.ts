@@ -2,13 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatEntityTag, parseEntityTag, type EntityTag } from '../shared/entity-tag.js'
 import { formatHttpDate, parseHttpDate } from '../shared/http-date.js'
 import { isConditional, judge } from '../shared/preconditions.js'
-import { becomeNotModified, isRead, matchesRead } from '../shared/not-modified.js'
+import { isRead, markFresh, matchesRead } from '../shared/not-modified.js'
 import { codingsOf } from '../shared/route-codings.js'
 import { discard, type Payload } from '../shared/send-stages.js'
 import { preconditionFailed } from './channels.js'
 import type { ContentTag } from './content-tag.js'
 import { PreconditionFailedError } from './errors.js'
-import { tagNotModified, tell } from './not-modified.js'
+import { asSent, tell } from './not-modified.js'
 import { isPast, type Validators } from './validators.js'
 import { versionSent, type Asked, type Version } from './versions.js'
 
@@ -40,8 +40,10 @@ export class ConditionalReplies {
     if (statusCode === 304) return payload
     forget(reply)
     if (!isRead(request.method) || statusCode < 200 || statusCode > 299) return payload
-    if (version === undefined || payload === undefined || payload === null || reply.hasHeader('etag')) return this.#judged(request, reply, payload, undefined)
-    return versionSent(version, this.#options.asked.get(request) ?? {}, request, payload).then((validators) => this.#judged(request, reply, payload, validators))
+    const asked = version && this.#options.asked.get(request)
+    if (version === undefined || asked === undefined || asked.isOver || payload === undefined || payload === null || reply.hasHeader('etag')) return this.#judged(request, reply, payload, undefined)
+    asked.isOver = true
+    return versionSent(version, asked, request, payload).then((validators) => this.#judged(request, reply, payload, validators))
   }
 
   #judged (request: FastifyRequest, reply: FastifyReply, payload: Payload, validators: Validators | undefined): Payload {
@@ -53,14 +55,14 @@ export class ConditionalReplies {
     const matches = tag && ((other: EntityTag, strongly: boolean) => matchesRead(other, strongly, tag, codingsOf(request).acceptable(request)))
     const verdict = judge(request.headers, { exists: true, matches, lastModified }, true, now)
     if (verdict === 'proceed') return payload
-    discard(payload)
     if (verdict.is === 'failed') {
+      discard(payload)
       preconditionFailed.publish(() => ({ method: request.method, route: request.routeOptions.url ?? '', field: verdict.field }))
       throw new PreconditionFailedError()
     }
-    becomeNotModified(reply, tagNotModified(request, verdict.tag, tag))
+    markFresh(reply, verdict.tag && asSent(verdict.tag, tag!))
     tell(request, false)
-    return null
+    return payload
   }
 
   /** Those that are there already stand; else they are of the version, else the tag is of the content. */

@@ -55,17 +55,18 @@ export class VersionCheck {
   #read (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
     const asked: Asked = {}
     this.#options.asked.set(request, asked)
-    if (!this.#asksAlways && !isConditional(request.headers)) return noteReturned(asked, reply, handle(request, reply))
+    if (!this.#asksAlways && !isConditional(request.headers)) return noteReturned(asked, reply, () => handle(request, reply))
     return this.#asked(request).then((validators) => {
       asked.earlier = validators ?? undefined
-      if (validators === undefined || !isConditional(request.headers)) return noteReturned(asked, reply, called(handle, request, reply))
+      // Of what is not there the handler says so: no condition changes that (RFC 9110 §13.2.1).
+      if (validators === undefined || validators === null || !isConditional(request.headers)) return noteReturned(asked, reply, () => called(handle, request, reply))
       const now = this.#options.now()
       const { acceptable } = codingsOf(request)
-      const selected = validators === null ? ABSENT : selectedOf(validators, (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable(request)))
+      const selected = selectedOf(validators, (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable(request)))
       const verdict = judge(request.headers, selected, true, now)
-      if (verdict === 'proceed') return noteReturned(asked, reply, called(handle, request, reply))
+      if (verdict === 'proceed') return noteReturned(asked, reply, () => called(handle, request, reply))
       if (verdict.is === 'failed') throw failed(request, verdict.field)
-      sendNotModified(request, reply, verdict.tag, validators!, now)
+      sendNotModified(request, reply, verdict.tag, validators, now)
       return reply
     })
   }

@@ -35,14 +35,19 @@ export function decide (request: FastifyRequest, reply: FastifyReply, settings: 
   // Of secrets beside what an attacker chooses, the length of the compressed reply tells: Gluck, Harris, Prado, "BREACH", 2013.
   const wouldTell = reflectsInput && (headers.authorization !== undefined || reply.hasHeader('set-cookie'))
   if (wouldTell || (filter !== undefined && !isWanted(filter, request, reply))) return AS_IT_IS
-  addVary(reply, 'Accept-Encoding')
-  if (allowOptOut) addVary(reply, 'X-No-Compression')
+  sayOnWhat(reply, settings)
   const accepted = parseAcceptEncoding(headers['accept-encoding'])
   const best = negotiate(accepted, encodings)
   if (best === undefined) return UNACCEPTABLE
   const isForced = accepted.identity === 0
   if (best === 'identity' || (!isForced && allowOptOut && headers['x-no-compression'] !== undefined)) return AS_IT_IS
   return { coding: best, isForced }
+}
+
+/** Says on what of a request it depends which variant of a reply it gets. */
+export function sayOnWhat (reply: FastifyReply, { allowOptOut }: DecisionSettings): void {
+  addVary(reply, 'Accept-Encoding')
+  if (allowOptOut) addVary(reply, 'X-No-Compression')
 }
 
 /** What nobody may change: it has a coding already, is a part, or says so (RFC 9111 §5.2.2.6). */

@@ -3,12 +3,11 @@ import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { encodedTag, splitTag } from '../shared/encoded-tag.js'
 import { parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
-import { becomeNotModified, isRead, matchesRead } from '../shared/not-modified.js'
+import { isFresh, isRead, markFresh, matchesRead } from '../shared/not-modified.js'
 import { onReplyClose } from '../shared/reply-close.js'
 import { discard, isStream, type Payload } from '../shared/send-stages.js'
-import { addVary } from '../shared/vary.js'
 import type { Coding } from './codings.js'
-import { decide, type DecisionSettings } from './decision.js'
+import { decide, sayOnWhat, type DecisionSettings } from './decision.js'
 import type { Effort, Encoders } from './encoders.js'
 import { NotAcceptableError } from './errors.js'
 import type { Load } from './load.js'
@@ -31,7 +30,7 @@ const AT_ONCE = 16_384
 /** On a reply that has a coding of ours, until it becomes another one. */
 const ENCODED = Symbol('headroom.compression.encoded')
 
-type Marked = FastifyReply & { [ENCODED]?: true }
+type Marked = FastifyReply & { [ENCODED]?: { readonly tag: string | undefined } | undefined }
 
 /** Encodes the replies of a route. */
 export class EncodedReplies {
@@ -45,8 +44,8 @@ export class EncodedReplies {
   send (request: FastifyRequest, reply: FastifyReply, payload: Payload): Payload | Promise<Payload> {
     forget(reply)
     const { statusCode } = reply
-    // Which variant it stands for depends on what the client accepts too.
-    if (statusCode === 304) addVary(reply, 'Accept-Encoding')
+    // Which variant it stands for depends on the same as the variant itself.
+    if (statusCode === 304) sayOnWhat(reply, this.#options.settings)
     if (payload === undefined || payload === null || statusCode < 200 || statusCode === 204 || statusCode === 205 || statusCode === 304) return payload
     const { settings, counts } = this.#options
     const { coding, isForced, isUnacceptable } = decide(request, reply, settings)
@@ -55,12 +54,14 @@ export class EncodedReplies {
       discard(payload)
       throw new NotAcceptableError()
     }
-    if (isReadOf2xx && this.#isKnown(request, reply)) {
-      discard(payload)
-      return null
-    }
+    if (isReadOf2xx) this.#findKnown(request, reply)
     if (coding === undefined || (!isForced && sizeOf(reply, payload) < settings.threshold)) return payload
     const effort = this.#effort(isForced)
+    if (isFresh(reply)) {
+      // Nothing of it is sent, and its tag is that of what would be.
+      if (effort !== 'none') mark(reply, coding, effort, isStream(payload))
+      return payload
+    }
     if (effort === 'none') {
       counts.shed()
       return payload
@@ -69,17 +70,14 @@ export class EncodedReplies {
   }
 
   /** A client whose tag has a coding: who made the tag knows nothing of that. */
-  #isKnown (request: FastifyRequest, reply: FastifyReply): boolean {
+  #findKnown (request: FastifyRequest, reply: FastifyReply): void {
     const ifNoneMatch = request.headers['if-none-match']
     const own = ifNoneMatch === undefined || request.headers['if-match'] !== undefined ? undefined : parseEntityTag(reply.getHeader('etag'))
-    if (own === undefined) return false
+    if (own === undefined || isFresh(reply)) return
     const tags = parseEntityTags(ifNoneMatch!)
     const acceptable = this.#options.acceptable(request)
     const known = tags === '*' ? undefined : tags.find((tag) => splitTag(tag.opaque).coding !== '' && matchesRead(tag, false, own, acceptable))
-    if (known === undefined) return false
-    becomeNotModified(reply, known)
-    addVary(reply, 'Accept-Encoding')
-    return true
+    if (known !== undefined) markFresh(reply, known)
   }
 
   #effort (isForced: boolean): Effort | 'none' {
@@ -138,17 +136,20 @@ function mark (reply: FastifyReply, coding: Coding, effort: Effort, isStream: bo
   reply.header('content-encoding', coding)
   // Of the payload Fastify counts it anew.
   reply.removeHeader('content-length')
-  const tag = reply.getHeader('etag')
-  if (typeof tag === 'string') reply.header('etag', encodedTag(tag, effort === 'low' ? `${coding}-low` : coding, isStream))
+  const field = reply.getHeader('etag')
+  const tag = typeof field === 'string' ? field : undefined
+  if (tag !== undefined) reply.header('etag', encodedTag(tag, effort === 'low' ? `${coding}-low` : coding, isStream))
   const marked: Marked = reply
-  marked[ENCODED] = true
+  marked[ENCODED] = { tag }
 }
 
 /** An error in the place of what was encoded: also when the reply's headers were given to Node already. */
 function forget (reply: FastifyReply): void {
   const marked: Marked = reply
-  if (marked[ENCODED] === undefined) return
-  delete marked[ENCODED]
+  const encoded = marked[ENCODED]
+  if (encoded === undefined) return
+  marked[ENCODED] = undefined
   reply.removeHeader('content-encoding')
   reply.raw.removeHeader('content-encoding')
+  if (encoded.tag !== undefined && reply.hasHeader('etag')) reply.header('etag', encoded.tag)
 }

@@ -23,10 +23,29 @@ export function matchesRead (tag: EntityTag, strongly: boolean, own: EntityTag, 
 /** Of what a 304 may say nothing, because the client would take it for what it has (RFC 9110 §15.4.5). */
 const OF_CONTENT = ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-range'] as const
 
-/** Makes a 304 of a reply that is not sent yet. @param tag of what it would be sent */
-export function becomeNotModified (reply: FastifyReply, tag: EntityTag | undefined): void {
+/** On a reply that is to be a 304, with the tag that its client has, where that is why. */
+const FRESH = Symbol('headroom.fresh')
+
+type Marked = FastifyReply & { [FRESH]?: { readonly matched: EntityTag | undefined } | undefined }
+
+/** Notes that the client has what it is sent. Till all stages have said what they would say of that, the reply stays what it is. */
+export function markFresh (reply: FastifyReply, matched: EntityTag | undefined): void {
+  const marked: Marked = reply
+  marked[FRESH] = { matched }
+}
+
+export function isFresh (reply: FastifyReply): boolean {
+  return (reply as Marked)[FRESH] !== undefined
+}
+
+/** Makes a 304 of a reply that is marked, of whose payload nothing is sent. */
+export function finishFresh (reply: FastifyReply): void {
+  const marked: Marked = reply
+  const { matched } = marked[FRESH]!
+  marked[FRESH] = undefined
   reply.code(304)
   for (const name of OF_CONTENT) reply.removeHeader(name)
-  // A tag says it better.
-  if (tag !== undefined) reply.header('etag', formatEntityTag(tag)).removeHeader('last-modified')
+  if (matched !== undefined) reply.header('etag', formatEntityTag(matched))
+  // The tag says it better.
+  if (reply.hasHeader('etag')) reply.removeHeader('last-modified')
 }

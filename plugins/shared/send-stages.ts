@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import { finishFresh, isFresh } from './not-modified.js'
 import { hooksOf } from './route-hooks.js'
 
 /** What a reply is made of when it is sent. */
@@ -34,7 +35,10 @@ export function addSendStage (route: RouteOptions, name: StageName, stage: SendS
   let run: SendStage | undefined
   const hook: NonNullable<RouteOptions['onSend']> = (request, reply, payload, done) => {
     run ??= inOrder(stages)
-    const end = (value: Payload): void => { done(null, request.method === 'HEAD' ? headOnly(reply, value) : value) }
+    const end = (value: Payload): void => {
+      const body = isFresh(reply) ? notModified(reply, value) : value
+      done(null, request.method === 'HEAD' ? headOnly(reply, body) : body)
+    }
     let result: Payload | Promise<Payload>
     try {
       result = run(request, reply, unwrapped(reply, payload))
@@ -78,8 +82,15 @@ function unwrapped (reply: FastifyReply, payload: unknown): Payload {
   return payload as Payload
 }
 
+function notModified (reply: FastifyReply, payload: Payload): null {
+  discard(payload)
+  finishFresh(reply)
+  return null
+}
+
 /** Says of the payload what is to be said, and nothing of one that is not there: the handler of a HEAD can have said it itself. */
 function headOnly (reply: FastifyReply, payload: Payload): null {
+  if (reply.statusCode === 204) reply.removeHeader('content-type')
   if (isStream(payload)) discard(payload)
   else if (payload !== undefined && payload !== null && payload.length > 0) reply.header('content-length', String(Buffer.byteLength(payload)))
   else if (!hasNoContent(reply.statusCode) && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
