@@ -31,11 +31,11 @@ const UNACCEPTABLE: Decision = { ...AS_IT_IS, isUnacceptable: true }
 export function decide (request: FastifyRequest, reply: FastifyReply, settings: DecisionSettings): Decision {
   const { encodings, isCompressible, allowOptOut, reflectsInput, filter } = settings
   if (!isCompressible(textOf(reply.getHeader('content-type'))) || isFinal(reply)) return AS_IT_IS
+  sayOnWhat(reply, settings)
   const { headers } = request
   // Of secrets beside what an attacker chooses, the length of the compressed reply tells: Gluck, Harris, Prado, "BREACH", 2013.
   const wouldTell = reflectsInput && (headers.authorization !== undefined || reply.hasHeader('set-cookie'))
   if (wouldTell || (filter !== undefined && !isWanted(filter, request, reply))) return AS_IT_IS
-  sayOnWhat(reply, settings)
   const accepted = parseAcceptEncoding(headers['accept-encoding'])
   const best = negotiate(accepted, encodings)
   if (best === undefined) return UNACCEPTABLE

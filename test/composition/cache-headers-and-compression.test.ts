@@ -33,7 +33,7 @@ async function client (t: Test, protocol: Protocol, arrangement: Arrangement): P
 function routes (app: FastifyInstance): void {
   for (const [path, body] of BODIES) {
     const isStream = path === '/stream'
-    app.get(path, { config: { cacheHeaders: isStream ? { version: () => 'v1' } : {} } }, async (_request, reply) =>
+    app.get(path, { config: { cacheHeaders: isStream ? { version: (_request, payload) => payload === undefined ? undefined : 'v1' } : {} } }, async (_request, reply) =>
       reply.type('text/plain').send(isStream ? Readable.from(body.match(/.{1,9000}/gs)!) : Buffer.from(body)))
   }
 }
@@ -123,7 +123,7 @@ for (const arrangement of ARRANGEMENTS.slice(2)) {
     for (const protocol of PROTOCOLS) {
       const app = newApp(t, protocol)
       for (const name of arrangement) await app.register((name === 'compression' ? compression : cacheHeaders) as typeof compression)
-      app.get('/', { config: { cacheHeaders: { version: () => 'v1', cacheControl: 'max-age=5' } } }, async (_request, reply) =>
+      app.get('/', { config: { cacheHeaders: { version: (_request, _payload) => 'v1', cacheControl: 'max-age=5' } } }, async (_request, reply) =>
         reply.type('text/plain').send(new Readable({ read () { this.destroy(new Error('broken')) } })))
       const { request } = await connectTo(t, app)
       const { status, headers, body } = await request('/', { headers: { 'accept-encoding': 'gzip' } })

@@ -71,10 +71,10 @@ for (const protocol of PROTOCOLS) {
       ['/empty', undefined, 'Accept-Encoding'], ['/below', undefined, 'Accept-Encoding'], ['/at', 'gzip', 'Accept-Encoding'], ['/umlauts', 'gzip', 'Accept-Encoding'],
       ['/short-stream', undefined, 'Accept-Encoding'], ['/no-type', undefined, undefined], ['/any-size', 'gzip', 'Accept-Encoding'],
       ['/compress-false', undefined, undefined], ['/off', undefined, undefined],
-      ['/filter', 'gzip', 'Accept-Encoding'], ['/filter', undefined, undefined, { 'x-ask': '1' }], ['/failing-filter', undefined, undefined],
+      ['/filter', 'gzip', 'Accept-Encoding'], ['/filter', undefined, 'Accept-Encoding', { 'x-ask': '1' }], ['/failing-filter', undefined, 'Accept-Encoding'],
       ['/opt-out', 'gzip', 'Accept-Encoding, X-No-Compression'], ['/opt-out', undefined, 'Accept-Encoding, X-No-Compression', { 'x-no-compression': '1' }],
       ['/text', 'gzip', 'Accept-Encoding', { 'x-no-compression': '1' }],
-      ['/reflects', 'gzip', 'Accept-Encoding'], ['/reflects', undefined, undefined, { authorization: 'Basic eDp5' }], ['/reflects', undefined, undefined, { 'x-cookie': '1' }]
+      ['/reflects', 'gzip', 'Accept-Encoding'], ['/reflects', undefined, 'Accept-Encoding', { authorization: 'Basic eDp5' }], ['/reflects', undefined, 'Accept-Encoding', { 'x-cookie': '1' }]
     ]
     for (const [path, coding, vary, more] of cases) {
       const { headers, body } = await request(path, { headers: { ...GZIP, ...more } })
