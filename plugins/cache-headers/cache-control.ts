@@ -1,9 +1,9 @@
 import { parseDictionary, serializeDictionary, type DictionaryObject } from 'structured-headers'
-import { INVALID, type Option } from '../shared/options.js'
+import { describe, INVALID, type Option } from '../shared/options.js'
 import { parseDuration, type Duration } from '../shared/units.js'
 
 /**
- * Directives of a reply (RFC 9111 §5.2.2, RFC 5861, RFC 8246). Durations are sent in whole seconds.
+ * Directives of a reply (RFC 9111 §5.2.2, RFC 5861, RFC 8246). Durations are of whole seconds, such as `'1h'`: a number is milliseconds.
  */
 export interface CacheControl {
   /** Any cache may keep the reply, also where it otherwise could not. */
@@ -58,16 +58,31 @@ const TAKE_NOTHING: ReadonlySet<string> = new Set(Object.values(FLAGS).filter((n
 /** RFC 9111 §1.2.2: what is more is the same. */
 const MOST_SECONDS = 2 ** 31
 
-/** An object of directives, or the field's text. */
-export const cacheControl: Option<Directives | undefined> = {
-  expected: `Cache-Control as a text, or an object of the keys ${KEYS.join(', ')}, whose directives do not contradict each other`,
-  read: (value) => value === undefined ? undefined : checked(typeof value === 'string' ? parsed(value) : fromObject(value))
+/** What is wrong with directives, in words. */
+class Refusal {
+  readonly reason: string
+
+  constructor (reason: string) {
+    this.reason = reason
+  }
 }
 
+/** An object of directives, or the field's text. */
+export const cacheControl = directives('Cache-Control as a text', parsed)
+
 /** The same for a targeted field, whose text is a structured field (RFC 9213 §2.1). */
-export const targetedCacheControl: Option<Directives | undefined> = {
-  expected: `the directives as a dictionary of structured fields (RFC 9213), or an object of the keys ${KEYS.join(', ')}, whose directives do not contradict each other`,
-  read: (value) => value === undefined ? undefined : checked(typeof value === 'string' ? parsedTargeted(value) : fromObject(value))
+export const targetedCacheControl = directives('the directives as a dictionary of structured fields', parsedTargeted)
+
+function directives (text: string, parse: (text: string) => Directives | Refusal): Option<Directives | undefined> {
+  const read = (value: unknown): Directives | Refusal => checked(typeof value === 'string' ? parse(value) : fromObject(value))
+  return {
+    expected: `${text}, or an object of the keys ${KEYS.join(', ')}`,
+    got: (value) => (read(value) as Refusal).reason,
+    read: (value) => {
+      const result = value === undefined ? undefined : read(value)
+      return result instanceof Refusal ? INVALID : result
+    }
+  }
 }
 
 export function format (directives: Directives): string {
@@ -88,71 +103,75 @@ export function madePrivate (directives: Directives): Directives {
 /** What says something to shared caches only, or to them too: a shared cache has nothing of it any more. */
 const SHARED: ReadonlySet<string> = new Set(['public', 'private', 's-maxage', 'proxy-revalidate'])
 
-function fromObject (value: unknown): Directives | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+function fromObject (value: unknown): Directives | Refusal {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return new Refusal(describe(value))
+  const unknown = Object.keys(value).find((key) => !KEYS.includes(key))
+  if (unknown !== undefined) return new Refusal(`the unknown key ${describe(unknown)}`)
   const directives = new Map<string, number | true>()
-  for (const key of Object.keys(value)) if (!KEYS.includes(key)) return undefined
   const given = value as Record<string, unknown>
   for (const [key, name] of Object.entries(FLAGS)) {
     if (given[key] === undefined || given[key] === false) continue
-    if (given[key] !== true) return undefined
+    if (given[key] !== true) return new Refusal(`${key}: ${describe(given[key])}, which is neither true nor false`)
     directives.set(name, true)
   }
   for (const [key, name] of Object.entries(SECONDS)) {
     if (given[key] === undefined) continue
-    const milliseconds = parseDuration(given[key])
-    if (milliseconds === undefined) return undefined
-    directives.set(name, Math.min(Math.floor(milliseconds / 1_000), MOST_SECONDS))
+    const seconds = (parseDuration(given[key]) ?? NaN) / 1_000
+    // 60 is meant to be a minute, and would be sixty milliseconds.
+    if (!Number.isInteger(seconds)) return new Refusal(`${key}: ${describe(given[key])}, which is no duration of whole seconds, such as '60s' (a number is milliseconds)`)
+    directives.set(name, Math.min(seconds, MOST_SECONDS))
   }
   return directives
 }
 
 /** RFC 9111 §5.2: a list of `token [ "=" ( token / quoted-string ) ]`. */
-const DIRECTIVE = /[ \t]*([!#$%&'*+\-.^_`|~\w]+)(?:=(?:([!#$%&'*+\-.^_`|~\w]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*(,|$)/y
+const DIRECTIVE = /[ \t]*([!#$%&'*+\-.^_`|~\w]+)(?:=(?:([!#$%&'*+\-.^_`|~\w]+)|"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*)"))?[ \t]*(,|$)/y
 
-function parsed (text: string): Directives | undefined {
+function parsed (text: string): Directives | Refusal {
   const directives = new Map<string, number | string | true>()
-  DIRECTIVE.lastIndex = 0
   let at = 0
   while (at < text.length) {
     DIRECTIVE.lastIndex = at
     const match = DIRECTIVE.exec(text)
-    if (match === null) return undefined
+    if (match === null) return unreadable(text)
     at = DIRECTIVE.lastIndex
     const name = match[1]!.toLowerCase()
     const argument = match[2] ?? match[3]?.replace(/\\(.)/g, '$1')
-    if (directives.has(name)) return undefined
+    if (directives.has(name)) return new Refusal(`${name} twice`)
     directives.set(name, argument === undefined ? true : TAKE_SECONDS.has(name) ? Number(/^\d{1,10}$/.test(argument) ? argument : NaN) : argument)
     // A comma behind the last one.
-    if (match[4] === ',' && at === text.length) return undefined
+    if (match[4] === ',' && at === text.length) return unreadable(text)
   }
   return directives
 }
 
-function parsedTargeted (text: string): Directives | undefined {
+function parsedTargeted (text: string): Directives | Refusal {
   try {
     const directives = new Map<string, number | string | true>()
-    for (const [name, member] of parseDictionary(text)) {
-      const [value] = member
-      if (value !== true && typeof value !== 'number' && typeof value !== 'string') return undefined
+    for (const [name, [value]] of parseDictionary(text)) {
+      if (value !== true && typeof value !== 'number' && typeof value !== 'string') return unreadable(text)
       directives.set(name, value)
     }
     return directives
   } catch {
-    return undefined
+    return unreadable(text)
   }
 }
 
-/** A field that says two things at once is a mistake, and caches differ in what they take it for. */
-function checked (directives: Directives | undefined): Directives | typeof INVALID {
-  if (directives === undefined || directives.size === 0) return INVALID
+function unreadable (text: string): Refusal {
+  return new Refusal(`${describe(text)}, which cannot be read`)
+}
+
+/** Of directives that contradict each other, caches differ in which they obey. */
+function checked (directives: Directives | Refusal): Directives | Refusal {
+  if (directives instanceof Refusal) return directives
+  if (directives.size === 0) return new Refusal('no directive')
   for (const [name, argument] of directives) {
-    if (TAKE_SECONDS.has(name) && !(typeof argument === 'number' && Number.isInteger(argument) && argument >= 0)) return INVALID
-    if (TAKE_NOTHING.has(name) && argument !== true) return INVALID
+    if (TAKE_SECONDS.has(name) && !(typeof argument === 'number' && Number.isInteger(argument) && argument >= 0)) return new Refusal(`${name} without whole seconds`)
+    if (TAKE_NOTHING.has(name) && argument !== true) return new Refusal(`${name} with an argument`)
   }
-  const contradicts = directives.has('public') && (directives.get('private') === true || directives.has('no-store'))
-  const sharesPrivate = directives.get('private') === true && directives.has('s-maxage')
-  return contradicts || sharesPrivate ? INVALID : directives
+  const contradiction = [['public', 'private'], ['public', 'no-store'], ['private', 's-maxage']].find((pair) => pair.every((name) => directives.has(name) && (name !== 'private' || directives.get(name) === true)))
+  return contradiction === undefined ? directives : new Refusal(`${contradiction.join(' beside ')}, which contradict each other`)
 }
 
 function isToken (text: string): boolean {

@@ -5,11 +5,10 @@ import { isConditional, judge } from '../shared/preconditions.js'
 import { isRead, markFresh, matchesRead } from '../shared/not-modified.js'
 import { codingsOf } from '../shared/route-codings.js'
 import { discard, type Payload } from '../shared/send-stages.js'
-import { preconditionFailed } from './channels.js'
 import type { ContentTag } from './content-tag.js'
-import { PreconditionFailedError } from './errors.js'
-import { asSent, tell } from './not-modified.js'
-import { isPast, type Validators } from './validators.js'
+import { failed } from './failed-precondition.js'
+import { asSent, publishNotModified } from './early-not-modified.js'
+import { isSettled, type Validators } from './validators.js'
 import { versionSent, type Asked, type Version } from './versions.js'
 
 export interface ConditionalRepliesOptions {
@@ -21,9 +20,9 @@ export interface ConditionalRepliesOptions {
 }
 
 /** Validators of ours that a reply has, until it becomes another one. */
-const OURS = Symbol('headroom.cacheHeaders.ours')
+const OWN_VALIDATORS = Symbol('headroom.cacheHeaders.ownValidators')
 
-type Marked = FastifyReply & { [OURS]?: true | undefined }
+type Marked = FastifyReply & { [OWN_VALIDATORS]?: true | undefined }
 
 /** Gives replies their validators, and judges conditions by them. */
 export class ConditionalReplies {
@@ -57,11 +56,10 @@ export class ConditionalReplies {
     if (verdict === 'proceed') return payload
     if (verdict.is === 'failed') {
       discard(payload)
-      preconditionFailed.publish(() => ({ method: request.method, route: request.routeOptions.url ?? '', field: verdict.field }))
-      throw new PreconditionFailedError()
+      throw failed(request, verdict.field)
     }
     markFresh(reply, verdict.tag && asSent(verdict.tag, tag!))
-    tell(request, false)
+    publishNotModified(request, false)
     return payload
   }
 
@@ -75,13 +73,13 @@ export class ConditionalReplies {
         : tagOf !== undefined && isWhole(reply, payload) ? tagOf(payload) : undefined
       if (tag !== undefined) {
         reply.header('etag', tag)
-        marked[OURS] = true
+        marked[OWN_VALIDATORS] = true
       }
     }
     const lastModified = validators?.lastModified
-    if (lastModified !== undefined && isPast(lastModified, now) && !reply.hasHeader('last-modified')) {
+    if (lastModified !== undefined && isSettled(lastModified, now) && !reply.hasHeader('last-modified')) {
       reply.header('last-modified', formatHttpDate(lastModified))
-      marked[OURS] = true
+      marked[OWN_VALIDATORS] = true
     }
   }
 }
@@ -100,8 +98,8 @@ function dateOf (reply: FastifyReply, now: number): number | undefined {
 /** An error in the place of what they were of: also when the reply's headers were given to Node already. */
 function forget (reply: FastifyReply): void {
   const marked: Marked = reply
-  if (marked[OURS] === undefined) return
-  marked[OURS] = undefined
+  if (marked[OWN_VALIDATORS] === undefined) return
+  marked[OWN_VALIDATORS] = undefined
   for (const name of ['etag', 'last-modified']) {
     reply.removeHeader(name)
     reply.raw.removeHeader(name)

@@ -1,9 +1,9 @@
 import etag from '@fastify/etag'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { boolean, complaint, custom, INVALID, resolveOptions, string, type Option } from '../shared/options.js'
+import { boolean, complaint, custom, INVALID, keys, orBoolean, resolveOptions, string, type Option } from '../shared/options.js'
 import { onConfiguredRoute } from '../shared/route-config.js'
-import { prependRouteHook, wrapHandler } from '../shared/route-hooks.js'
+import { appendRouteHook, prependRouteHook, wrapHandler } from '../shared/route-hooks.js'
 import { addSendStage } from '../shared/send-stages.js'
 import { cacheControl, targetedCacheControl, type CacheControl } from './cache-control.js'
 import { ConditionalReplies } from './conditional-replies.js'
@@ -77,7 +77,7 @@ const STATUSES: Option<readonly number[] | undefined> = {
 const DIRECTIVES = { cacheControl, cdnCacheControl: targetedCacheControl, statuses: STATUSES, sharePersonal: boolean(undefined) }
 const OPTIONS = {
   ...DIRECTIVES,
-  etag: custom('true, false or the options of @fastify/etag', (value): value is ContentTagOptions | boolean => typeof value === 'boolean' || (typeof value === 'object' && value !== null)),
+  etag: orBoolean(keys<ContentTagOptions>(['algorithm', 'hashFn', 'weak'])),
   global: boolean(true),
   decorateAs: string('precondition'),
   now: custom('a function that returns milliseconds', (value): value is () => number => typeof value === 'function')
@@ -89,8 +89,8 @@ const ROUTE_OPTIONS = {
 }
 
 const cacheHeaders: FastifyPluginAsync<CacheHeadersOptions> = async (app, raw) => {
-  const { etag: tagging = true, global, decorateAs, now = Date.now, ...byDefault } = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const tagOf = await generator(typeof tagging === 'boolean' ? {} : tagging)
+  const { etag: tagging, global, decorateAs, now = Date.now, ...byDefault } = resolveOptions(OPTIONS, raw, 'options', OptionError)
+  const tagOf = await generator(tagging === false ? {} : tagging)
   if (!app.hasRequestDecorator(decorateAs)) app.decorateRequest(decorateAs, undefined)
   const asked = new WeakMap<FastifyRequest, Asked>()
 
@@ -121,6 +121,11 @@ const cacheHeaders: FastifyPluginAsync<CacheHeadersOptions> = async (app, raw) =
         if (noted !== undefined) noted.payload ??= payload
         done(null, payload)
       })
+      appendRouteHook(route, 'onError', (request, _reply, _error, done) => {
+        const noted = asked.get(request)
+        if (noted !== undefined) noted.isOver = true
+        done()
+      })
     }
     const replies = new ConditionalReplies({ ...own, now, asked })
     addSendStage(route, 'validators', (request, reply, payload) => {
@@ -130,7 +135,7 @@ const cacheHeaders: FastifyPluginAsync<CacheHeadersOptions> = async (app, raw) =
   })
 }
 
-async function generator (options: ContentTagOptions): Promise<ContentTag> {
+async function generator (options: ContentTagOptions = {}): Promise<ContentTag> {
   try {
     return await contentTag(etag, options)
   } catch (error) {

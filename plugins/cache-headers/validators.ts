@@ -42,7 +42,7 @@ export function validatorsOf (version: unknown): Validators | undefined {
 const DATE_SETTLES = 1_000
 
 /** Whether a client may be told the date: later, nothing else gets it, but by a transaction that has been under way for longer than a second. */
-export function isPast (lastModified: number, now: number): boolean {
+export function isSettled (lastModified: number, now: number): boolean {
   return lastModified + DATE_SETTLES < now
 }
 

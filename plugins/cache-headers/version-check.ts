@@ -5,9 +5,8 @@ import { isRead, matchesRead } from '../shared/not-modified.js'
 import { isConditional, judge, type ConditionalFields, type Selected } from '../shared/preconditions.js'
 import { codingsOf } from '../shared/route-codings.js'
 import type { Handle } from '../shared/route-hooks.js'
-import { preconditionFailed } from './channels.js'
-import { PreconditionFailedError } from './errors.js'
-import { sendNotModified } from './not-modified.js'
+import { failed } from './failed-precondition.js'
+import { sendNotModified } from './early-not-modified.js'
 import type { Validators } from './validators.js'
 import { askVersion, noteReturned, readsPayload, type Asked, type Version } from './versions.js'
 
@@ -33,6 +32,9 @@ export interface VersionCheckOptions {
 /** Methods that no condition means anything for (RFC 9110 §13.2.1). */
 const UNCONDITIONAL: ReadonlySet<string> = new Set(['OPTIONS', 'TRACE', 'CONNECT'])
 
+/** Fields that say something to other methods than GET and HEAD, in their precedence (RFC 9110 §13.2.2). */
+const WRITE_FIELDS = ['if-match', 'if-unmodified-since', 'if-none-match'] as const
+
 /** Judges conditions by the version there is, before the handler is called. */
 export class VersionCheck {
   readonly #options: VersionCheckOptions
@@ -46,25 +48,23 @@ export class VersionCheck {
   around (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
     const { method } = request
     if (isRead(method)) return this.#read(handle, request, reply)
-    const fields: ConditionalFields = request.headers
-    const isJudged = !UNCONDITIONAL.has(method) &&
-      (fields['if-match'] !== undefined || fields['if-none-match'] !== undefined || fields['if-unmodified-since'] !== undefined)
+    const isJudged = !UNCONDITIONAL.has(method) && WRITE_FIELDS.some((field) => request.headers[field] !== undefined)
     return isJudged ? this.#write(handle, request, reply) : handle(request, reply)
   }
 
   #read (handle: Handle, request: FastifyRequest, reply: FastifyReply): unknown {
     const asked: Asked = {}
     this.#options.asked.set(request, asked)
-    if (!this.#asksAlways && !isConditional(request.headers)) return noteReturned(asked, reply, () => handle(request, reply))
+    if (!this.#asksAlways && !isConditional(request.headers)) return noteReturned(asked, reply, handle(request, reply))
     return this.#asked(request).then((validators) => {
       asked.earlier = validators ?? undefined
       // Of what is not there the handler says so: no condition changes that (RFC 9110 §13.2.1).
-      if (validators === undefined || validators === null || !isConditional(request.headers)) return noteReturned(asked, reply, () => called(handle, request, reply))
+      if (validators === undefined || validators === null || !isConditional(request.headers)) return noteReturned(asked, reply, called(handle, request, reply))
       const now = this.#options.now()
       const { acceptable } = codingsOf(request)
       const selected = selectedOf(validators, (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable(request)))
       const verdict = judge(request.headers, selected, true, now)
-      if (verdict === 'proceed') return noteReturned(asked, reply, () => called(handle, request, reply))
+      if (verdict === 'proceed') return noteReturned(asked, reply, called(handle, request, reply))
       if (verdict.is === 'failed') throw failed(request, verdict.field)
       sendNotModified(request, reply, verdict.tag, validators, now)
       return reply
@@ -90,7 +90,7 @@ export class VersionCheck {
     const verdict = judge(request.headers, selected, false, this.#options.now())
     if (verdict !== 'proceed') throw failed(request, verdict.is === 'failed' ? verdict.field : 'if-none-match')
     // Nobody can say that it holds.
-    if (validators === undefined) throw failed(request, 'if-match')
+    if (validators === undefined) throw failed(request, WRITE_FIELDS.find((field) => request.headers[field] !== undefined)!)
     if (!isMetByAny(request.headers)) {
       Reflect.set(request, this.#options.decorateAs, { tag: validators?.tag.opaque ?? null, version: validators?.version ?? null } satisfies Precondition)
     }
@@ -114,9 +114,4 @@ const UNKNOWN: Selected = { exists: true }
 
 function selectedOf ({ lastModified }: Validators, matches: (tag: EntityTag, strongly: boolean) => boolean): Selected {
   return { exists: true, matches, lastModified }
-}
-
-function failed ({ method, routeOptions }: FastifyRequest, field: string): Error {
-  preconditionFailed.publish(() => ({ method, route: routeOptions.url ?? '', field }))
-  return new PreconditionFailedError()
 }

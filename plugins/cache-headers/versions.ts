@@ -21,7 +21,7 @@ export interface Asked {
   payload?: unknown
   /** Before the handler. */
   earlier?: Validators | undefined
-  /** The handler has failed, or its reply has been tried: what is sent in its place is no version of the resource. */
+  /** The handler has failed, or its reply while it was sent: what is sent in its place is no version of the resource. */
   isOver?: true
 }
 
@@ -55,20 +55,9 @@ export async function versionSent (version: Version, { payload, earlier }: Asked
   }
 }
 
-/** Calls the handler and notes what becomes of it. */
-export function noteReturned (asked: Asked, reply: FastifyReply, call: () => unknown): unknown {
-  const fail = (error: unknown): never => {
-    asked.isOver = true
-    throw error
-  }
-  const note = (value: unknown): unknown => {
-    if (value !== undefined && value !== reply) asked.payload = value
-    return value
-  }
-  try {
-    const returned = call()
-    return returned instanceof Promise ? returned.then(note, fail) : note(returned)
-  } catch (error) {
-    return fail(error)
-  }
+/** Notes what the handler returns, in whichever way it does. */
+export function noteReturned (asked: Asked, reply: FastifyReply, returned: unknown): unknown {
+  if (returned instanceof Promise) return returned.then((value: unknown) => noteReturned(asked, reply, value))
+  if (returned !== undefined && returned !== reply) asked.payload = returned
+  return returned
 }

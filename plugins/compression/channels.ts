@@ -1,10 +1,10 @@
 import { defineChannel } from '../shared/channel.js'
-import type { Effort } from './encoders.js'
+import type { LoadEffort } from './load.js'
 
 export interface EffortChanged {
   /** `none`: nothing is compressed. */
-  readonly effort: Effort | 'none'
-  readonly before: Effort | 'none'
+  readonly effort: LoadEffort
+  readonly before: LoadEffort
 }
 
 export const effortChanged = defineChannel<EffortChanged>('headroom:compression:effort')

@@ -6,7 +6,3 @@ export type Coding = typeof CODINGS[number]
 
 /** Those that this Node has. */
 export const SUPPORTED: readonly Coding[] = CODINGS.filter((coding) => coding !== 'zstd' || 'createZstdCompress' in zlib)
-
-export function isCoding (value: unknown): value is Coding {
-  return CODINGS.includes(value as Coding)
-}

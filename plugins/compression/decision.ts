@@ -30,11 +30,11 @@ const UNACCEPTABLE: Decision = { ...AS_IT_IS, isUnacceptable: true }
 /** Which coding a reply is to have; and says on what that depends. */
 export function decide (request: FastifyRequest, reply: FastifyReply, settings: DecisionSettings): Decision {
   const { encodings, isCompressible, allowOptOut, reflectsInput, filter } = settings
-  if (!isCompressible(textOf(reply.getHeader('content-type'))) || isFinal(reply)) return AS_IT_IS
-  sayOnWhat(reply, settings)
+  if (!isCompressible(textOf(reply.getHeader('content-type'))) || mayNotTransform(reply)) return AS_IT_IS
+  varyByRequest(reply, settings)
   const { headers } = request
   // Of secrets beside what an attacker chooses, the length of the compressed reply tells: Gluck, Harris, Prado, "BREACH", 2013.
-  const wouldTell = reflectsInput && (headers.authorization !== undefined || reply.hasHeader('set-cookie'))
+  const wouldTell = reflectsInput && (headers.authorization !== undefined || headers.cookie !== undefined || reply.hasHeader('set-cookie'))
   if (wouldTell || (filter !== undefined && !isWanted(filter, request, reply))) return AS_IT_IS
   const accepted = parseAcceptEncoding(headers['accept-encoding'])
   const best = negotiate(accepted, encodings)
@@ -45,13 +45,13 @@ export function decide (request: FastifyRequest, reply: FastifyReply, settings: 
 }
 
 /** Says on what of a request it depends which variant of a reply it gets. */
-export function sayOnWhat (reply: FastifyReply, { allowOptOut }: DecisionSettings): void {
+export function varyByRequest (reply: FastifyReply, { allowOptOut }: DecisionSettings): void {
   addVary(reply, 'Accept-Encoding')
   if (allowOptOut) addVary(reply, 'X-No-Compression')
 }
 
 /** What nobody may change: it has a coding already, is a part, or says so (RFC 9111 §5.2.2.6). */
-function isFinal (reply: FastifyReply): boolean {
+function mayNotTransform (reply: FastifyReply): boolean {
   const coding = reply.getHeader('content-encoding')
   const cacheControl = reply.getHeader('cache-control')
   return (coding !== undefined && coding !== 'identity') || reply.statusCode === 206 || reply.hasHeader('content-range') ||

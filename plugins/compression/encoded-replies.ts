@@ -7,7 +7,7 @@ import { isFresh, isRead, markFresh, matchesRead } from '../shared/not-modified.
 import { onReplyClose } from '../shared/reply-close.js'
 import { discard, isStream, type Payload } from '../shared/send-stages.js'
 import type { Coding } from './codings.js'
-import { decide, sayOnWhat, type DecisionSettings } from './decision.js'
+import { decide, varyByRequest, type DecisionSettings } from './decision.js'
 import type { Effort, Encoders } from './encoders.js'
 import { NotAcceptableError } from './errors.js'
 import type { Load } from './load.js'
@@ -45,7 +45,7 @@ export class EncodedReplies {
     forget(reply)
     const { statusCode } = reply
     // Which variant it stands for depends on the same as the variant itself.
-    if (statusCode === 304) sayOnWhat(reply, this.#options.settings)
+    if (statusCode === 304) varyByRequest(reply, this.#options.settings)
     if (payload === undefined || payload === null || statusCode < 200 || statusCode === 204 || statusCode === 205 || statusCode === 304) return payload
     const { settings, counts } = this.#options
     const { coding, isForced, isUnacceptable } = decide(request, reply, settings)
@@ -56,7 +56,7 @@ export class EncodedReplies {
     }
     if (isReadOf2xx) this.#findKnown(request, reply)
     if (coding === undefined || (!isForced && sizeOf(reply, payload) < settings.threshold)) return payload
-    const effort = this.#effort(isForced)
+    const { effort } = this.#options.load
     if (isFresh(reply)) {
       // Nothing of it is sent, and its tag is that of what would be.
       if (effort !== 'none') mark(reply, coding, effort, isStream(payload))
@@ -66,7 +66,7 @@ export class EncodedReplies {
       counts.shed()
       return payload
     }
-    return isStream(payload) ? this.#stream(request, reply, payload, coding, effort, isForced) : this.#bytes(reply, payload, coding, effort, isForced)
+    return isStream(payload) ? this.#stream(request, reply, payload, coding, effort) : this.#bytes(reply, payload, coding, effort)
   }
 
   /** A client whose tag has a coding: who made the tag knows nothing of that. */
@@ -80,12 +80,7 @@ export class EncodedReplies {
     if (known !== undefined) markFresh(reply, known)
   }
 
-  #effort (isForced: boolean): Effort | 'none' {
-    const { effort } = this.#options.load
-    return effort === 'none' && isForced ? 'low' : effort
-  }
-
-  #bytes (reply: FastifyReply, payload: string | Buffer, coding: Coding, effort: Effort, isForced: boolean): Payload | Promise<Payload> {
+  #bytes (reply: FastifyReply, payload: string | Buffer, coding: Coding, effort: Effort): Payload | Promise<Payload> {
     const { encoders, slots, counts } = this.#options
     const size = Buffer.byteLength(payload)
     const began = performance.now()
@@ -95,7 +90,6 @@ export class EncodedReplies {
       return encoded
     }
     if (size <= AT_ONCE) return ended(encoders.sync(coding, effort, payload))
-    if (isForced) return slots.run(async () => await encoders.async(coding, effort, payload)).then(ended)
     if (!slots.take()) {
       counts.shed()
       return payload
@@ -103,21 +97,20 @@ export class EncodedReplies {
     return encoders.async(coding, effort, payload).then(ended).finally(() => { slots.give() })
   }
 
-  #stream (request: FastifyRequest, reply: FastifyReply, payload: Readable, coding: Coding, effort: Effort, isForced: boolean): Payload {
+  #stream (request: FastifyRequest, reply: FastifyReply, payload: Readable, coding: Coding, effort: Effort): Payload {
     const { encoders, slots, counts } = this.#options
     // Nothing of it is sent.
     if (request.method === 'HEAD') {
       mark(reply, coding, effort, true)
       return payload
     }
-    const isTaken = slots.take()
-    if (!isTaken && !isForced) {
+    if (!slots.take()) {
       counts.shed()
       return payload
     }
     mark(reply, coding, effort, true)
     const encoded = encodeStream(payload, encoders.stream(coding, effort), (bytesIn, bytesOut) => {
-      if (isTaken) slots.give()
+      slots.give()
       counts.add(bytesIn, bytesOut, 0)
     })
     // Where a hook behind this one fails, nobody takes it.

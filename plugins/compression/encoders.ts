@@ -42,12 +42,13 @@ const FORMATS: Readonly<Record<Coding, () => Format>> = {
   deflate: () => format('deflate', 'createDeflate')
 }
 
-/** As much as nearly all of what is to be gained costs little: https://blog.cloudflare.com/this-is-brotli-from-origin#testing */
+/** Gives nearly all of what 11 gives, for a fraction of the time: https://blog.cloudflare.com/this-is-brotli-from-origin#testing */
 const BROTLI_QUALITY = 4
 const LOWEST = 1
 
 /**
- * Of a small body, to make a window of 32 kB and a buffer of 16 is most of what there is to do: one that holds all of it finds the same.
+ * For a small body, to allocate a window of 32 kB and a buffer of 16 costs more than to compress it. A window of 4,096 bytes reaches all
+ * of 3,800: zlib's lookahead takes 262.
  */
 const SMALL = 3_800
 const FOR_SMALL: ZlibOptions = { windowBits: 12, memLevel: 5, chunkSize: 4_096 }
@@ -97,7 +98,7 @@ export class Encoders {
   }
 }
 
-/** Brotli finds that out by itself. */
+/** Brotli sizes its window by what it is given. */
 function ofSmall (options: Readonly<Record<Coding, AnyOptions>>): Readonly<Record<Coding, AnyOptions>> {
   return { ...options, gzip: { ...FOR_SMALL, ...options.gzip }, deflate: { ...FOR_SMALL, ...options.deflate } }
 }

@@ -3,25 +3,26 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } f
 import fp from 'fastify-plugin'
 import { availableParallelism } from 'node:os'
 import type { BrotliOptions, ZlibOptions } from 'node:zlib'
-import { boolean, complaint, custom, describe, INVALID, nested, number, orFalse, resolveOptions, size, string, type Option } from '../shared/options.js'
+import { boolean, complaint, custom, describe, INVALID, keys, nested, number, orBoolean, orFalse, resolveOptions, size, string, type Option } from '../shared/options.js'
 import { setCodings } from '../shared/route-codings.js'
 import { onConfiguredRoute } from '../shared/route-config.js'
 import { addSendStage } from '../shared/send-stages.js'
 import type { Size } from '../shared/units.js'
 import { acceptable, parseAcceptEncoding } from './accept-encoding.js'
 import { effortChanged } from './channels.js'
-import { isCoding, SUPPORTED, type Coding } from './codings.js'
+import { SUPPORTED, type Coding } from './codings.js'
 import { isCompressible } from './compressible.js'
 import { EncodedReplies } from './encoded-replies.js'
-import { Encoders, type Effort, type ZstdOptions } from './encoders.js'
+import { Encoders, type ZstdOptions } from './encoders.js'
 import { CodingError, OptionError } from './errors.js'
-import { Load, watchLoad } from './load.js'
+import { Load, watchLoad, type LoadEffort } from './load.js'
 import { requestDecompression, type RequestDecompressionOptions } from './request-decompression.js'
 import { Slots } from './slots.js'
 import { RouteCounts, type RouteCompression } from './stats.js'
 
 export type { Coding } from './codings.js'
-export type { Effort, ZstdOptions } from './encoders.js'
+export type { ZstdOptions } from './encoders.js'
+export type { LoadEffort } from './load.js'
 export type { RequestDecompressionOptions } from './request-decompression.js'
 export type { RouteCompression } from './stats.js'
 
@@ -36,7 +37,7 @@ export interface CompressionRouteOptions {
   allowOptOut?: boolean
   /**
    * Whether something of the request stands in the reply, as of a search. Then what has a secret of the user beside it is not
-   * compressed: where the reply sets a cookie, or the request has Authorization (BREACH). Default `false`.
+   * compressed: where the request has a cookie or Authorization, or the reply sets one (BREACH). Default `false`.
    */
   reflectsInput?: boolean
 }
@@ -68,14 +69,14 @@ export interface CompressionOptions extends CompressionRouteOptions {
 }
 
 export interface Compression {
-  /** @throws CodingError where this Node does not have the coding */
+  /** With full effort; waits while `maxConcurrent` are under way. @throws CodingError where this Node does not have the coding */
   encode: (bytes: Uint8Array | string, encoding: Coding) => Promise<Buffer>
   stats: () => CompressionStats
 }
 
 export interface CompressionStats {
   /** How hard is tried now. */
-  effort: Effort | 'none'
+  effort: LoadEffort
   /** Under way, beside those that are compressed at once. */
   running: number
   /** Routes that have sent something that could be compressed. */
@@ -94,9 +95,8 @@ declare module 'fastify' {
 
 const ENCODINGS: Option<readonly Coding[] | undefined> = {
   expected: `an array of ${SUPPORTED.join(', ')}`,
-  read: (value) => value === undefined || (Array.isArray(value) && value.length > 0 && value.every((one) => isCoding(one) && SUPPORTED.includes(one))) ? value as Coding[] | undefined : INVALID
+  read: (value) => value === undefined || (Array.isArray(value) && value.length > 0 && value.every((one) => (SUPPORTED as unknown[]).includes(one))) ? value as Coding[] | undefined : INVALID
 }
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isFunction = (value: unknown): value is (...args: unknown[]) => unknown => typeof value === 'function'
 const ROUTE_OPTIONS = {
   threshold: size(undefined),
@@ -108,24 +108,28 @@ const ROUTE_OPTIONS = {
 const OPTIONS = {
   ...ROUTE_OPTIONS,
   customTypes: custom('a regular expression or a function of the type', (value): value is NonNullable<CompressionOptions['customTypes']> => value instanceof RegExp || isFunction(value)),
-  brotliOptions: custom('options of Node\'s brotli', isObject),
-  zlibOptions: custom('options of Node\'s gzip', isObject),
-  zstdOptions: custom('options of Node\'s zstd', isObject),
+  brotliOptions: keys<BrotliOptions>(['flush', 'finishFlush', 'chunkSize', 'params', 'maxOutputLength']),
+  zlibOptions: keys<ZlibOptions>(['flush', 'finishFlush', 'chunkSize', 'windowBits', 'level', 'memLevel', 'strategy', 'dictionary', 'maxOutputLength']),
+  zstdOptions: keys<ZstdOptions>(['chunkSize', 'params']),
   shed: orFalse(nested({ lowAbove: number(0.85, { min: 0, max: 1 }), stopAbove: number(0.97, { min: 0, max: 1 }) }, OptionError, 'options.shed')),
   maxConcurrent: number(8 * availableParallelism(), { min: 1, max: 100_000 }),
-  requests: custom('true, false or the options of @fastify/compress for requests', (value): value is RequestDecompressionOptions | boolean => typeof value === 'boolean' || isObject(value)),
+  requests: orBoolean(keys<RequestDecompressionOptions>(['requestEncodings', 'forceRequestEncoding', 'onUnsupportedRequestEncoding', 'onInvalidRequestPayload'])),
   global: boolean(true),
   decorateAs: string('compression')
 }
 
+/** Nothing samples it then. */
+const NEVER = { lowAbove: 1, stopAbove: 1 }
+
 const compression: FastifyPluginAsync<CompressionOptions> = async (app, raw) => {
-  const { shed, maxConcurrent, requests = true, global, decorateAs, customTypes, brotliOptions, zlibOptions, zstdOptions, ...byDefault } = resolveOptions(OPTIONS, raw, 'options', OptionError)
+  const { shed, maxConcurrent, requests, global, decorateAs, customTypes, brotliOptions, zlibOptions, zstdOptions, ...byDefault } = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const encoders = encodersOf({ ...brotliOptions && { brotliOptions }, ...zlibOptions && { zlibOptions }, ...zstdOptions && { zstdOptions } })
-  const load = new Load(shed === false ? { lowAbove: Infinity, stopAbove: Infinity } : shed)
-  load.onChange = (effort, before) => { effortChanged.publish(() => ({ effort, before })) }
+  if (shed !== false && shed.lowAbove > shed.stopAbove) throw new OptionError(complaint('options.shed.lowAbove', `at most stopAbove, ${shed.stopAbove}`, describe(shed.lowAbove)))
+  const load = new Load(shed === false ? NEVER : shed, (effort, before) => { effortChanged.publish(() => ({ effort, before })) })
   const slots = new Slots(maxConcurrent)
-  const decompress = requests === false ? undefined : await decompression(requests === true ? {} : requests)
+  const decompress = requests === false ? undefined : await decompression(requests)
   const routes: RouteCounts[] = []
+  const accepts = typeMatcher(customTypes)
 
   onConfiguredRoute(app, {
     key: 'compression',
@@ -139,7 +143,7 @@ const compression: FastifyPluginAsync<CompressionOptions> = async (app, raw) => 
         filter: given.filter ?? byDefault.filter,
         allowOptOut: given.allowOptOut ?? byDefault.allowOptOut ?? false,
         reflectsInput: given.reflectsInput ?? byDefault.reflectsInput ?? false,
-        isCompressible: typed(customTypes)
+        isCompressible: accepts
       }
     }
   }, (route, settings) => {
@@ -148,10 +152,10 @@ const compression: FastifyPluginAsync<CompressionOptions> = async (app, raw) => 
     if ((route as { compress?: unknown }).compress === false) return
     const counts = new RouteCounts(String(route.method), route.url)
     routes.push(counts)
-    const inTags = (request: FastifyRequest): string[] => acceptable(parseAcceptEncoding(request.headers['accept-encoding']), settings.encodings)
+    const acceptableInTags = (request: FastifyRequest): string[] => acceptable(parseAcceptEncoding(request.headers['accept-encoding']), settings.encodings)
       .flatMap((coding) => coding === '' ? [''] : [coding, `${coding}-low`])
-    setCodings(route, { acceptable: inTags })
-    const replies = new EncodedReplies({ settings, encoders, load, slots, counts, acceptable: inTags })
+    setCodings(route, { acceptable: acceptableInTags })
+    const replies = new EncodedReplies({ settings, encoders, load, slots, counts, acceptable: acceptableInTags })
     addSendStage(route, 'encoding', (request, reply, payload) => replies.send(request, reply, payload))
   })
 
@@ -181,7 +185,7 @@ function encodersOf (options: ConstructorParameters<typeof Encoders>[1]): Encode
   return encoders
 }
 
-async function decompression (options: RequestDecompressionOptions): Promise<(route: RouteOptions) => void> {
+async function decompression (options: RequestDecompressionOptions = {}): Promise<(route: RouteOptions) => void> {
   try {
     return await requestDecompression(compress, options)
   } catch (error) {
@@ -189,7 +193,7 @@ async function decompression (options: RequestDecompressionOptions): Promise<(ro
   }
 }
 
-function typed (customTypes: CompressionOptions['customTypes']): (contentType: string | undefined) => boolean {
+function typeMatcher (customTypes: CompressionOptions['customTypes']): (contentType: string | undefined) => boolean {
   if (customTypes === undefined) return isCompressible
   const accepts = typeof customTypes === 'function' ? customTypes : (type: string) => type.search(customTypes) !== -1
   return (contentType) => contentType !== undefined && accepts(contentType)

@@ -1,6 +1,9 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import type { Effort } from './encoders.js'
 
+/** How hard is tried, or that nothing is. */
+export type LoadEffort = Effort | 'none'
+
 export interface LoadOptions {
   /** The share of its time that the event loop is busy, from 0 to 1, above which compressing is made cheap. */
   lowAbove: number
@@ -17,16 +20,17 @@ const BACK = 0.1
 /** How hard is to be tried, from how busy the event loop is. */
 export class Load {
   readonly #options: LoadOptions
-  #effort: Effort | 'none' = 'full'
-  #wanted: Effort | 'none' = 'full'
+  readonly #onChange: (effort: LoadEffort, before: LoadEffort) => void
+  #effort: LoadEffort = 'full'
+  #wanted: LoadEffort = 'full'
   #since = 0
-  onChange: (effort: Effort | 'none', before: Effort | 'none') => void = () => {}
 
-  constructor (options: LoadOptions) {
+  constructor (options: LoadOptions, onChange: (effort: LoadEffort, before: LoadEffort) => void = () => {}) {
     this.#options = options
+    this.#onChange = onChange
   }
 
-  get effort (): Effort | 'none' {
+  get effort (): LoadEffort {
     return this.#effort
   }
 
@@ -40,7 +44,7 @@ export class Load {
     if (this.#since < SAMPLES || wanted === this.#effort) return
     const before = this.#effort
     this.#effort = wanted
-    this.onChange(wanted, before)
+    this.#onChange(wanted, before)
   }
 }
 

@@ -10,17 +10,17 @@ export interface RouteCompression {
   /** Bytes, before and after. */
   bytesIn: number
   bytesOut: number
-  bytesSaved: number
+  readonly bytesSaved: number
   /** Milliseconds that compressing took; of streams none are counted: they last as long as their source. */
   milliseconds: number
 }
 
 /** Of one route. */
 export class RouteCounts {
-  readonly #counts: RouteCompression
+  readonly #counts: Omit<RouteCompression, 'bytesSaved'>
 
   constructor (method: string, route: string) {
-    this.#counts = { method, route, compressed: 0, shed: 0, bytesIn: 0, bytesOut: 0, bytesSaved: 0, milliseconds: 0 }
+    this.#counts = { method, route, compressed: 0, shed: 0, bytesIn: 0, bytesOut: 0, milliseconds: 0 }
   }
 
   add (bytesIn: number, bytesOut: number, milliseconds: number): void {
@@ -28,7 +28,6 @@ export class RouteCounts {
     counts.compressed++
     counts.bytesIn += bytesIn
     counts.bytesOut += bytesOut
-    counts.bytesSaved += bytesIn - bytesOut
     counts.milliseconds += milliseconds
   }
 
@@ -37,6 +36,7 @@ export class RouteCounts {
   }
 
   snapshot (): Readonly<RouteCompression> {
-    return { ...this.#counts }
+    const { bytesIn, bytesOut } = this.#counts
+    return { ...this.#counts, bytesSaved: bytesIn - bytesOut }
   }
 }

@@ -23,7 +23,7 @@ export function encodeStream (source: Readable, encoder: Encoder, onEnd: (plain:
     // What is at hand goes out together: those of one batch come in one turn of the event loop.
     setImmediate(flush)
   })
-  // A listener would make it flow before anybody takes what it gives.
+  // A listener for its data would have it flow before it is piped to the client.
   const { push } = encoder
   encoder.push = function (chunk: Buffer | null, ...rest) {
     encoded += chunk?.length ?? 0

@@ -6,13 +6,13 @@ export interface EntityTag {
 }
 
 /** `etagc` of RFC 9110 §8.8.3: no control character, no space, no quote. */
-const TAG = /(W\/)?"([\x21\x23-\x7e\x80-\uffff]*)"/y
+const TAG = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/y
 const BETWEEN = /[ \t]*(,[ \t]*)*/y
 
 /**
  * Reads If-Match or If-None-Match.
  *
- * @returns the tags up to the first thing that is none: who cannot be understood matches nothing, so that nothing is left out of a reply or overwritten
+ * @returns the tags up to the first thing that is none: what cannot be understood matches nothing
  */
 export function parseEntityTags (field: string): '*' | EntityTag[] {
   if (field.trim() === '*') return '*'

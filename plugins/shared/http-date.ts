@@ -18,9 +18,9 @@ export function parseHttpDate (text: string, now: number): number | undefined {
   const { day, month, year, hour, minute, second } = (IMF_FIXDATE.exec(text) ?? RFC_850.exec(text) ?? ASCTIME.exec(text))?.groups ?? {}
   if (year === undefined) return undefined
   const fullYear = year.length === 4 ? Number(year) : centuryOf(Number(year), now)
-  // A leap second is a second that follows; Date has none.
-  const [hours, minutes, seconds] = [Number(hour), Number(minute), Math.min(Number(second), 60)]
-  if (hours > 23 || minutes > 59 || Number(second) > 60) return undefined
+  // Date has no leap seconds: :60 is the next minute's :00.
+  const [hours, minutes, seconds] = [Number(hour), Number(minute), Number(second)]
+  if (hours > 23 || minutes > 59 || seconds > 60) return undefined
   const date = new Date(0)
   date.setUTCFullYear(fullYear, MONTHS.indexOf(month!), Number(day))
   // 31 June would be 1 July.

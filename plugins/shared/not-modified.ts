@@ -15,13 +15,14 @@ export function isRead (method: string): boolean {
 export function matchesRead (tag: EntityTag, strongly: boolean, own: EntityTag, acceptable: readonly string[]): boolean {
   // RFC 9110 §8.8.3.2.
   if (strongly && (tag.weak || own.weak)) return false
-  if (tag.opaque === own.opaque) return acceptable.includes('')
+  // Who has it as it is has it, and need not be sent it in a coding.
+  if (tag.opaque === own.opaque) return true
   const { base, coding } = splitTag(tag.opaque)
   return coding !== '' && base === own.opaque && acceptable.includes(coding)
 }
 
 /** Of what a 304 may say nothing, because the client would take it for what it has (RFC 9110 §15.4.5). */
-const OF_CONTENT = ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-range'] as const
+const REPRESENTATION_FIELDS = ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-range'] as const
 
 /** On a reply that is to be a 304, with the tag that its client has, where that is why. */
 const FRESH = Symbol('headroom.fresh')
@@ -34,6 +35,11 @@ export function markFresh (reply: FastifyReply, matched: EntityTag | undefined):
   marked[FRESH] = { matched }
 }
 
+/** Another reply is sent in its place. */
+export function unmarkFresh (reply: FastifyReply): void {
+  if (isFresh(reply)) (reply as Marked)[FRESH] = undefined
+}
+
 export function isFresh (reply: FastifyReply): boolean {
   return (reply as Marked)[FRESH] !== undefined
 }
@@ -44,8 +50,8 @@ export function finishFresh (reply: FastifyReply): void {
   const { matched } = marked[FRESH]!
   marked[FRESH] = undefined
   reply.code(304)
-  for (const name of OF_CONTENT) reply.removeHeader(name)
+  for (const name of REPRESENTATION_FIELDS) reply.removeHeader(name)
   if (matched !== undefined) reply.header('etag', formatEntityTag(matched))
-  // The tag says it better.
+  // RFC 9110 §15.4.5: that is for a 304 without a tag.
   if (reply.hasHeader('etag')) reply.removeHeader('last-modified')
 }

@@ -3,6 +3,8 @@ import { parseDuration, parseSize } from './units.js'
 /** One option: how it is read, and the words for what it accepts. */
 export interface Option<T> {
   readonly expected: string
+  /** The words for what arrived, where `describe` would not say what is wrong with it. */
+  readonly got?: (value: unknown) => string
   /** @returns the complete value (given `undefined`: the default), or `INVALID` */
   read (value: unknown): T | typeof INVALID
 }
@@ -41,7 +43,7 @@ export function resolveOptions<Table extends OptionTable> (
   for (const [key, option] of Object.entries(table)) {
     const given = (raw as Record<string, unknown>)[key]
     const value = option.read(given)
-    if (value === INVALID) throw new OptionError(complaint(`${place}.${key}`, option.expected, describe(given)))
+    if (value === INVALID) throw new OptionError(complaint(`${place}.${key}`, option.expected, (option.got ?? describe)(given)))
     resolved[key] = value
   }
   return resolved as Resolved<Table>
@@ -116,14 +118,33 @@ export function orFalse<T> (option: Option<T>): Option<T | false> {
   return { expected: `${option.expected}, or false`, read: (value) => value === false ? false : option.read(value) }
 }
 
+/** `false` switches off what the option configures, `true` is all its defaults. */
+export function orBoolean<T> (option: Option<T>): Option<T | false> {
+  return { expected: `true, false or ${option.expected}`, read: (value) => value === false ? false : option.read(value === true ? undefined : value) }
+}
+
 /** Anything that `accepts`; for clients, functions and other things that only the plugin can judge. */
 export function custom<T> (expected: string, accepts: (value: unknown) => value is T): Option<T | undefined> {
   return { expected, read: (value) => value === undefined || accepts(value) ? value : INVALID }
 }
 
+/** An object with no other keys, for another library to judge. */
+export function keys<T extends object> (names: ReadonlyArray<keyof T & string>): Option<T | undefined> {
+  const unknown = (value: object): string | undefined => Object.keys(value).find((key) => !(names as readonly string[]).includes(key))
+  return {
+    expected: `an object of the keys ${names.join(', ')}`,
+    got: (value) => isObject(value) ? `the unknown key ${describe(unknown(value))}` : describe(value),
+    read: (value) => value === undefined || (isObject(value) && unknown(value) === undefined) ? value as T | undefined : INVALID
+  }
+}
+
 /** An option that is itself a table of options; absent means all defaults. */
 export function nested<Table extends OptionTable> (table: Table, OptionError: OptionErrorConstructor, place: string): Option<Resolved<Table>> {
   return { expected: 'an object', read: (value) => resolveOptions(table, value === undefined ? {} : value, place, OptionError) }
+}
+
+function isObject (value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function within (min: number, value: number | undefined, max = Infinity): number | typeof INVALID {

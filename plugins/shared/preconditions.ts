@@ -37,7 +37,7 @@ export function isConditional (fields: ConditionalFields): boolean {
 }
 
 /**
- * RFC 9110 §13.2.2, but for ranges: who is precedent over whom, and what each means.
+ * The precedence of preconditions (RFC 9110 §13.2.2), but for If-Range, and what each means.
  *
  * @param isRead the method is GET or HEAD
  * @param now milliseconds since the epoch

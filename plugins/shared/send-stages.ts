@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { finishFresh, isFresh } from './not-modified.js'
+import { finishFresh, isFresh, unmarkFresh } from './not-modified.js'
 import { hooksOf } from './route-hooks.js'
 
 /** What a reply is made of when it is sent. */
@@ -32,12 +32,15 @@ export function addSendStage (route: RouteOptions, name: StageName, stage: SendS
   const stages = new Map([[name, stage]])
   stagesOfRoute.set(route, stages)
   const hooks = hooksOf(route, 'onSend')
+  const own = hooks.filter((hook) => !isOfHeadTwin(hook))
+  const isTwin = own.length < hooks.length
   let run: SendStage | undefined
   const hook: NonNullable<RouteOptions['onSend']> = (request, reply, payload, done) => {
     run ??= inOrder(stages)
+    unmarkFresh(reply)
     const end = (value: Payload): void => {
       const body = isFresh(reply) ? notModified(reply, value) : value
-      done(null, request.method === 'HEAD' ? headOnly(reply, body) : body)
+      done(null, request.method === 'HEAD' ? headOnly(reply, body, isTwin) : body)
     }
     let result: Payload | Promise<Payload>
     try {
@@ -50,7 +53,7 @@ export function addSendStage (route: RouteOptions, name: StageName, stage: SendS
     if (result instanceof Promise) result.then(end).catch((error: unknown) => { done(error as Error) })
     else end(result)
   }
-  Object.assign(route, { onSend: [...hooks.filter((hook) => !isOfHeadTwin(hook)), hook] })
+  Object.assign(route, { onSend: [...own, hook] })
 }
 
 /** Fastify's own hook of an automatic HEAD route would stand before ours, throws the payload away, and runs endless streams to their end. */
@@ -88,12 +91,12 @@ function notModified (reply: FastifyReply, payload: Payload): null {
   return null
 }
 
-/** Says of the payload what is to be said, and nothing of one that is not there: the handler of a HEAD can have said it itself. */
-function headOnly (reply: FastifyReply, payload: Payload): null {
+/** Sets Content-Length as GET would. Where the handler of a HEAD of its own has sent nothing, what it has said stands. */
+function headOnly (reply: FastifyReply, payload: Payload, isTwin: boolean): null {
   if (reply.statusCode === 204) reply.removeHeader('content-type')
   if (isStream(payload)) discard(payload)
   else if (payload !== undefined && payload !== null && payload.length > 0) reply.header('content-length', String(Buffer.byteLength(payload)))
-  else if (!hasNoContent(reply.statusCode) && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
+  else if (isTwin && !hasNoContent(reply.statusCode) && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
   return null
 }
 

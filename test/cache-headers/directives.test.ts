@@ -13,7 +13,7 @@ const targeted = (given: unknown): string => {
 
 t.test('an object becomes the field, durations in whole seconds', async (t) => {
   t.equal(sent({ public: true, maxAge: '1h' }), 'public, max-age=3600')
-  t.equal(sent({ maxAge: 1_999 }), 'max-age=1')
+  t.equal(sent({ maxAge: 60_000 }), 'max-age=60')
   t.equal(sent({ private: true, noCache: true, noStore: false, maxAge: undefined }), 'private, no-cache')
   t.equal(sent({ maxAge: '7d', sMaxage: '1d', staleWhileRevalidate: '30s', staleIfError: '1h', immutable: true }),
     'immutable, max-age=604800, s-maxage=86400, stale-while-revalidate=30, stale-if-error=3600')
@@ -37,12 +37,22 @@ t.test('a targeted field is a dictionary of structured fields', async (t) => {
 
 t.test('what nobody can have meant is refused', async (t) => {
   for (const given of [
+    // Seconds are not meant by a number, and part of one cannot be sent.
+    { maxAge: 60 }, { maxAge: 3_600 }, { maxAge: '1.5s' },
     {}, { maxage: 5 }, { 'max-age': 5 }, { maxAge: -1 }, { maxAge: 'soon' }, { maxAge: '15' }, { public: 'yes' }, { public: false }, [], 5, null, true,
     '', ' ', 'public,', ',public', 'max-age', 'max-age=', 'max-age=-1', 'max-age=1.5', 'max-age=soon', 'public=1', 'public private', 'max-age=5; public', 'max-age=5, max-age=6', 'a=b=c', 'é', 'a="b',
-    'no-store\r\nset-cookie: a=b',
+    'no-store\r\nset-cookie: a=b', 'x="a\nb"', 'x="a\\\nb"', 'x="€"',
     // One says that it may be shared, the other that it may not.
     { public: true, private: true }, { public: true, noStore: true }, { private: true, sMaxage: 5 }, 'public, private', 'private, s-maxage=5'
   ]) t.equal(sent(given), 'refused', JSON.stringify(given))
+})
+
+t.test('what is refused is said', async (t) => {
+  for (const [given, reason] of [
+    [{ maxage: 5 }, 'the unknown key "maxage"'], [{ maxAge: 60 }, 'maxAge: 60, which is no duration of whole seconds, such as \'60s\' (a number is milliseconds)'],
+    [{ public: true, private: true }, 'public beside private, which contradict each other'], ['private, s-maxage=5', 'private beside s-maxage, which contradict each other'],
+    [{ public: 1 }, 'public: 1, which is neither true nor false'], ['max-age=soon', 'max-age without whole seconds'], ['a, a', 'a twice'], ['a b', '"a b", which cannot be read'], [{}, 'no directive'], [5, '5']
+  ] as const) t.equal(cacheControl.got!(given), reason)
 })
 
 t.test('made private it says nothing to shared caches, and the same to the client\'s own', async (t) => {

