@@ -95,7 +95,8 @@ export function formatTargeted (directives: Directives): string {
 
 /** The same, for the client's own cache alone. */
 export function madePrivate (directives: Directives): Directives {
-  if (directives.has('no-store') || directives.get('private') === true) return directives
+  // RFC 9111 §5.2.2.3: who knows must-understand need not obey no-store beside it.
+  if ((directives.has('no-store') && !directives.has('must-understand')) || directives.get('private') === true) return directives
   const rest = Array.from(directives).filter(([name]) => !SHARED.has(name))
   return new Map<string, number | string | true>([['private', true], ...rest])
 }

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatEntityTag, parseEntityTag, type EntityTag } from '../shared/entity-tag.js'
 import { formatHttpDate, parseHttpDate } from '../shared/http-date.js'
 import { isConditional, judge } from '../shared/preconditions.js'
-import { isRead, markFresh, matchesRead } from '../shared/not-modified.js'
+import { hasTrailers, isRead, markFresh, matchesRead, removeRepresentation } from '../shared/not-modified.js'
 import { codingsOf } from '../shared/route-codings.js'
 import { discard, type Payload } from '../shared/send-stages.js'
 import type { ContentTag } from './content-tag.js'
@@ -51,11 +51,15 @@ export class ConditionalReplies {
     if (!isConditional(request.headers)) return payload
     const tag = parseEntityTag(reply.getHeader('etag'))
     const lastModified = dateOf(reply, now)
-    const matches = tag && ((other: EntityTag, strongly: boolean) => matchesRead(other, strongly, tag, codingsOf(request).acceptable(request)))
+    // Once: a request can have thousands of tags.
+    const acceptable = codingsOf(request).acceptable(request)
+    const matches = tag && ((other: EntityTag, strongly: boolean) => matchesRead(other, strongly, tag, acceptable))
     const verdict = judge(request.headers, { exists: true, matches, lastModified }, true, now)
     if (verdict === 'proceed') return payload
+    if (hasTrailers(reply) && verdict.is === 'not modified') return payload
     if (verdict.is === 'failed') {
       discard(payload)
+      removeRepresentation(reply)
       throw failed(request, verdict.field)
     }
     markFresh(reply, verdict.tag && asSent(verdict.tag, tag!))

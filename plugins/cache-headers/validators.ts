@@ -13,9 +13,7 @@ export interface Validators {
   readonly sureFrom: number
 }
 
-/**
- * How long after a date of milliseconds an update can still get the same one: it has its date from when its transaction began.
- */
+/** How long after a date has passed an update can still get it: it has its date from when its transaction began. Milliseconds. */
 const SETTLES = 100
 
 /** Longer ones are hashed: a client sends them back in a field that many proxies bound. */
@@ -29,12 +27,13 @@ export function validatorsOf (version: unknown): Validators | undefined {
   const { microseconds } = version as Partial<MicrosecondDate>
   const precise = typeof microseconds === 'number'
   const text = precise ? version.toISOString().replace('Z', `${String(microseconds).padStart(3, '0')}Z`) : version.toISOString()
+  // A column can hold less than a Date: of what ends in zeros, it may hold no more.
   return {
     tag: { weak: false, opaque: text },
     version: text,
     // Rounded up: rounded down it would be the date of all that comes later in its second too, and of what a client has from earlier in it.
     lastModified: Math.ceil((time + (microseconds ?? 0) / 1_000) / 1_000) * 1_000,
-    sureFrom: precise ? -Infinity : time + SETTLES
+    sureFrom: microseconds ? -Infinity : time + SETTLES + (time % 1_000 === 0 ? 1_000 : 0)
   }
 }
 

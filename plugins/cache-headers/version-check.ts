@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { splitTag } from '../shared/encoded-tag.js'
 import type { EntityTag } from '../shared/entity-tag.js'
-import { isRead, matchesRead } from '../shared/not-modified.js'
+import { hasTrailers, isRead, matchesRead } from '../shared/not-modified.js'
 import { isConditional, judge, type ConditionalFields, type Selected } from '../shared/preconditions.js'
 import { codingsOf } from '../shared/route-codings.js'
 import type { Handle } from '../shared/route-hooks.js'
 import { failed } from './failed-precondition.js'
 import { sendNotModified } from './early-not-modified.js'
-import type { Validators } from './validators.js'
+import { isSettled, type Validators } from './validators.js'
 import { askVersion, noteReturned, readsPayload, type Asked, type Version } from './versions.js'
 
 /**
@@ -61,10 +61,16 @@ export class VersionCheck {
       // Of what is not there the handler says so: no condition changes that (RFC 9110 §13.2.1).
       if (validators === undefined || validators === null || !isConditional(request.headers)) return noteReturned(asked, reply, called(handle, request, reply))
       const now = this.#options.now()
-      const { acceptable } = codingsOf(request)
-      const selected = selectedOf(validators, (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable(request)))
+      const acceptable = codingsOf(request).acceptable(request)
+      const { lastModified } = validators
+      const selected: Selected = {
+        exists: true,
+        matches: (tag, strongly) => matchesRead(tag, strongly, validators.tag, acceptable),
+        // No client can have one that has not settled.
+        lastModified: lastModified !== undefined && isSettled(lastModified, now) ? lastModified : undefined
+      }
       const verdict = judge(request.headers, selected, true, now)
-      if (verdict === 'proceed') return noteReturned(asked, reply, called(handle, request, reply))
+      if (verdict === 'proceed' || (verdict.is === 'not modified' && hasTrailers(reply))) return noteReturned(asked, reply, called(handle, request, reply))
       if (verdict.is === 'failed') throw failed(request, verdict.field)
       sendNotModified(request, reply, verdict.tag, validators, now)
       return reply
@@ -83,10 +89,10 @@ export class VersionCheck {
 
   async #write (handle: Handle, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     const validators = await askVersion(this.#options.version, request)
-    const selected = validators === null
+    const selected: Selected = validators === null
       ? ABSENT
       // Whichever coding the client got it in, it knows that state.
-      : validators === undefined ? UNKNOWN : selectedOf(validators, (tag, strongly) => !(strongly && tag.weak) && (tag.opaque === validators.tag.opaque || splitTag(tag.opaque).base === validators.tag.opaque))
+      : validators === undefined ? UNKNOWN : { exists: true, matches: (tag, strongly) => matchesWrite(tag, strongly, validators.tag), lastModified: validators.lastModified }
     const verdict = judge(request.headers, selected, false, this.#options.now())
     if (verdict !== 'proceed') throw failed(request, verdict.is === 'failed' ? verdict.field : 'if-none-match')
     // Nobody can say that it holds.
@@ -109,9 +115,10 @@ function isMetByAny (fields: ConditionalFields): boolean {
   return fields['if-match']?.trim() === '*' && fields['if-none-match'] === undefined
 }
 
+/** Whether a client that has the tag, in whichever coding it got it, knows the state of the resource. */
+function matchesWrite ({ weak, opaque }: EntityTag, strongly: boolean, own: EntityTag): boolean {
+  return !(strongly && weak) && (opaque === own.opaque || splitTag(opaque).base === own.opaque)
+}
+
 const ABSENT: Selected = { exists: false }
 const UNKNOWN: Selected = { exists: true }
-
-function selectedOf ({ lastModified }: Validators, matches: (tag: EntityTag, strongly: boolean) => boolean): Selected {
-  return { exists: true, matches, lastModified }
-}

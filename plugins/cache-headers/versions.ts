@@ -57,7 +57,10 @@ export async function versionSent (version: Version, { payload, earlier }: Asked
 
 /** Notes what the handler returns, in whichever way it does. */
 export function noteReturned (asked: Asked, reply: FastifyReply, returned: unknown): unknown {
-  if (returned instanceof Promise) return returned.then((value: unknown) => noteReturned(asked, reply, value))
-  if (returned !== undefined && returned !== reply) asked.payload = returned
+  // A reply is one too, and no payload; queries of some databases are, and no Promise.
+  if (returned === undefined || returned === reply) return returned
+  const { then } = returned as Partial<PromiseLike<unknown>> ?? {}
+  if (typeof then === 'function') return Promise.resolve(returned).then((value: unknown) => noteReturned(asked, reply, value))
+  asked.payload = returned
   return returned
 }

@@ -8,8 +8,8 @@ export interface Accepted {
   readonly identity: number | undefined
 }
 
-/** No field: everything is acceptable; but nothing is known of what the client can decode, so that it gets what needs no decoding. */
-const UNSAID: Accepted = { qualities: qualities(() => 0.001), identity: 1 }
+/** No field. Everything is acceptable by that; but nothing is known of what the client can decode, so that it gets what needs no decoding. */
+const UNSAID: Accepted = { qualities: qualities(() => 0), identity: 1 }
 const WEIGHT = /^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i
 
 /** Of the fields that clients send there are a few; of those an attacker sends, no end. */

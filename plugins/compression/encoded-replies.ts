@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { encodedTag, splitTag } from '../shared/encoded-tag.js'
 import { parseEntityTag, parseEntityTags } from '../shared/entity-tag.js'
-import { isFresh, isRead, markFresh, matchesRead } from '../shared/not-modified.js'
+import { hasTrailers, isFresh, isRead, markFresh, matchesRead, removeRepresentation } from '../shared/not-modified.js'
 import { onReplyClose } from '../shared/reply-close.js'
 import { discard, isStream, type Payload } from '../shared/send-stages.js'
 import type { Coding } from './codings.js'
@@ -52,6 +52,7 @@ export class EncodedReplies {
     const isReadOf2xx = statusCode < 300 && isRead(request.method)
     if (isUnacceptable && isReadOf2xx) {
       discard(payload)
+      removeRepresentation(reply)
       throw new NotAcceptableError()
     }
     if (isReadOf2xx) this.#findKnown(request, reply)
@@ -76,7 +77,7 @@ export class EncodedReplies {
     if (own === undefined || isFresh(reply)) return
     const tags = parseEntityTags(ifNoneMatch!)
     const acceptable = this.#options.acceptable(request)
-    const known = tags === '*' ? undefined : tags.find((tag) => splitTag(tag.opaque).coding !== '' && matchesRead(tag, false, own, acceptable))
+    const known = tags === '*' || hasTrailers(reply) ? undefined : tags?.find((tag) => splitTag(tag.opaque).coding !== '' && matchesRead(tag, false, own, acceptable))
     if (known !== undefined) markFresh(reply, known)
   }
 
@@ -108,11 +109,18 @@ export class EncodedReplies {
       counts.shed()
       return payload
     }
-    mark(reply, coding, effort, true)
-    const encoded = encodeStream(payload, encoders.stream(coding, effort), (bytesIn, bytesOut) => {
+    let encoded: Readable
+    try {
+      encoded = encodeStream(payload, encoders.stream(coding, effort), (bytesIn, bytesOut) => {
+        slots.give()
+        counts.add(bytesIn, bytesOut, 0)
+      })
+    } catch (error) {
+      // It is no stream, but for its name.
       slots.give()
-      counts.add(bytesIn, bytesOut, 0)
-    })
+      throw error
+    }
+    mark(reply, coding, effort, true)
     // Where a hook behind this one fails, nobody takes it.
     onReplyClose(request, reply, () => { encoded.destroy() })
     return encoded
@@ -129,6 +137,8 @@ function mark (reply: FastifyReply, coding: Coding, effort: Effort, isStream: bo
   reply.header('content-encoding', coding)
   // Of the payload Fastify counts it anew.
   reply.removeHeader('content-length')
+  // Parts of what is not encoded would be put behind what is.
+  reply.removeHeader('accept-ranges')
   const field = reply.getHeader('etag')
   const tag = typeof field === 'string' ? field : undefined
   if (tag !== undefined) reply.header('etag', encodedTag(tag, effort === 'low' ? `${coding}-low` : coding, isStream))

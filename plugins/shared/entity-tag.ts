@@ -12,20 +12,20 @@ const BETWEEN = /[ \t]*(,[ \t]*)*/y
 /**
  * Reads If-Match or If-None-Match.
  *
- * @returns the tags up to the first thing that is none: what cannot be understood matches nothing
+ * @returns undefined for what cannot be read as a whole
  */
-export function parseEntityTags (field: string): '*' | EntityTag[] {
+export function parseEntityTags (field: string): '*' | EntityTag[] | undefined {
   if (field.trim() === '*') return '*'
   const tags: EntityTag[] = []
   let at = skip(field, 0)
   while (at < field.length) {
     TAG.lastIndex = at
     const match = TAG.exec(field)
-    if (match === null) break
+    if (match === null) return undefined
     tags.push({ weak: match[1] !== undefined, opaque: match[2]! })
     at = skip(field, TAG.lastIndex)
   }
-  return tags
+  return tags.length > 0 ? tags : undefined
 }
 
 /** @returns undefined for what is no entity tag */

@@ -24,6 +24,19 @@ export function matchesRead (tag: EntityTag, strongly: boolean, own: EntityTag, 
 /** Of what a 304 may say nothing, because the client would take it for what it has (RFC 9110 §15.4.5). */
 const REPRESENTATION_FIELDS = ['content-type', 'content-length', 'content-encoding', 'content-language', 'content-range'] as const
 
+/** Removes what is said of a payload that another one takes the place of. */
+export function removeRepresentation (reply: FastifyReply): void {
+  for (const name of [...REPRESENTATION_FIELDS, 'content-disposition', 'accept-ranges', 'etag', 'last-modified']) reply.removeHeader(name)
+}
+
+let trailers: symbol | undefined
+
+/** Fastify would announce them in a 304 too, and break off: it has no body to send them behind. Nothing public tells of them. */
+export function hasTrailers (reply: FastifyReply): boolean {
+  trailers ??= Object.getOwnPropertySymbols(reply).find(({ description }) => description === 'fastify.reply.trailers')
+  return trailers !== undefined && (Reflect.get(reply, trailers) ?? null) !== null
+}
+
 /** On a reply that is to be a 304, with the tag that its client has, where that is why. */
 const FRESH = Symbol('headroom.fresh')
 

@@ -56,7 +56,9 @@ export function judge (fields: ConditionalFields, selected: Selected, isRead: bo
   if (ifNoneMatch !== undefined) {
     if (!exists) return 'proceed'
     const tags = parseEntityTags(ifNoneMatch)
-    const tag = tags === '*' ? undefined : matches === undefined ? undefined : tags.find((tag) => matches(tag, false))
+    // A read sends what it has; a write could overwrite what it was not to: `*` that came twice is no list.
+    if (tags === undefined) return isRead ? 'proceed' : { is: 'failed', field: 'if-none-match' }
+    const tag = tags === '*' || matches === undefined ? undefined : tags.find((tag) => matches(tag, false))
     if (tags !== '*' && tag === undefined) return 'proceed'
     return isRead ? { is: 'not modified', tag } : { is: 'failed', field: 'if-none-match' }
   }
@@ -71,5 +73,5 @@ function isMatched (field: string, { exists, matches }: Selected): boolean {
   if (!exists) return false
   if (field.trim() === '*' || matches === undefined) return true
   const tags = parseEntityTags(field)
-  return tags !== '*' && tags.some((tag) => matches(tag, true))
+  return tags !== undefined && tags !== '*' && tags.some((tag) => matches(tag, true))
 }

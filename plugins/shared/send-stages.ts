@@ -32,8 +32,8 @@ export function addSendStage (route: RouteOptions, name: StageName, stage: SendS
   const stages = new Map([[name, stage]])
   stagesOfRoute.set(route, stages)
   const hooks = hooksOf(route, 'onSend')
-  const own = hooks.filter((hook) => !isOfHeadTwin(hook))
-  const isTwin = own.length < hooks.length
+  const others = hooks.filter((hook) => !isOfHeadTwin(hook))
+  const isTwin = others.length < hooks.length
   let run: SendStage | undefined
   const hook: NonNullable<RouteOptions['onSend']> = (request, reply, payload, done) => {
     run ??= inOrder(stages)
@@ -42,18 +42,28 @@ export function addSendStage (route: RouteOptions, name: StageName, stage: SendS
       const body = isFresh(reply) ? notModified(reply, value) : value
       done(null, request.method === 'HEAD' ? headOnly(reply, body, isTwin) : body)
     }
+    const own = unwrapped(reply, payload)
+    const fail = (error: unknown): void => {
+      discard(own)
+      done(error as Error)
+    }
     let result: Payload | Promise<Payload>
     try {
-      result = run(request, reply, unwrapped(reply, payload))
+      result = run(request, reply, own)
     } catch (error) {
-      done(error as Error)
+      fail(error)
       return
     }
+    if (!(result instanceof Promise)) {
+      end(result)
+      return
+    }
+    // Nobody else listens to it yet; Fastify finds its error when it is sent.
+    if (isStream(own)) own.on('error', () => {})
     // What Fastify throws while it sends is its own to answer.
-    if (result instanceof Promise) result.then(end).catch((error: unknown) => { done(error as Error) })
-    else end(result)
+    result.then(end).catch(fail)
   }
-  Object.assign(route, { onSend: [...own, hook] })
+  Object.assign(route, { onSend: [...others, hook] })
 }
 
 /** Fastify's own hook of an automatic HEAD route would stand before ours, throws the payload away, and runs endless streams to their end. */
@@ -95,8 +105,9 @@ function notModified (reply: FastifyReply, payload: Payload): null {
 function headOnly (reply: FastifyReply, payload: Payload, isTwin: boolean): null {
   if (reply.statusCode === 204) reply.removeHeader('content-type')
   if (isStream(payload)) discard(payload)
+  else if (hasNoContent(reply.statusCode)) return null
   else if (payload !== undefined && payload !== null && payload.length > 0) reply.header('content-length', String(Buffer.byteLength(payload)))
-  else if (isTwin && !hasNoContent(reply.statusCode) && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
+  else if (isTwin && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
   return null
 }
 

@@ -60,6 +60,7 @@ t.test('made private it says nothing to shared caches, and the same to the clien
   t.equal(made('public, max-age=60, s-maxage=600, immutable'), 'private, max-age=60, immutable')
   t.equal(made('no-cache, proxy-revalidate'), 'private, no-cache')
   t.equal(made('private="x-user", max-age=60'), 'private, max-age=60')
+  t.equal(made('no-store, must-understand, s-maxage=5'), 'private, no-store, must-understand')
   for (const text of ['no-store', 'private, max-age=5', 'no-store, max-age=5']) t.equal(made(text), text)
 })
 

@@ -60,9 +60,12 @@ t.test('a date is told rounded up, and only when nothing can get it any more', a
 })
 
 t.test('of a date that ends at milliseconds nothing is sure at once: another update can have it too', async (t) => {
-  t.equal(validatorsOf(new Date(5_000))!.sureFrom, 5_100)
+  t.equal(validatorsOf(new Date(5_001))!.sureFrom, 5_101)
+  t.equal(validatorsOf(fromPostgres('1970-01-01 00:00:05.001+00'))!.sureFrom, 5_101)
   t.equal(validatorsOf(fromPostgres('2026-11-27 11:08:48.123456+00'))!.sureFrom, -Infinity)
   t.equal(validatorsOf('v1')!.sureFrom, -Infinity)
+  // MySQL's DATETIME has whole seconds.
+  t.equal(validatorsOf(new Date(5_000))!.sureFrom, 6_100)
 })
 
 t.test('what is no version has no tag', async (t) => {

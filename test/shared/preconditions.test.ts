@@ -34,7 +34,8 @@ for (const [title, fields, read, write = read] of [
   ['If-Match has others', { 'if-match': '"x"' }, 'failed by if-match'],
   ['If-Match is *', { 'if-match': '*' }, 'proceed'],
   ['If-Match cannot be read', { 'if-match': 'a' }, 'failed by if-match'],
-  ['If-None-Match cannot be read', { 'if-none-match': 'a' }, 'proceed'],
+  ['If-None-Match cannot be read', { 'if-none-match': 'a' }, 'proceed', 'failed by if-none-match'],
+  ['If-None-Match is * twice', { 'if-none-match': '*, *' }, 'proceed', 'failed by if-none-match'],
   ['If-Modified-Since is its date', { 'if-modified-since': at }, 'not modified', 'proceed'],
   ['If-Modified-Since is before it', { 'if-modified-since': before }, 'proceed'],
   ['If-Modified-Since is no date', { 'if-modified-since': 'yesterday' }, 'proceed'],
@@ -89,7 +90,7 @@ function byTheBook (fields: ConditionalFields, isRead: boolean, exists: boolean)
   const time = (field: 'if-modified-since' | 'if-unmodified-since'): number => Date.parse(fields[field]!)
   const has = (field: 'if-match' | 'if-none-match', strongly: boolean): boolean => {
     const tags = parseEntityTags(fields[field]!)
-    return exists && (tags === '*' || tags.some(({ weak, opaque }: EntityTag) => opaque === 'a' && (!strongly || !weak)))
+    return exists && (tags === '*' || (tags ?? []).some(({ weak, opaque }: EntityTag) => opaque === 'a' && (!strongly || !weak)))
   }
   // 1, 2
   if (fields['if-match'] !== undefined) {
@@ -97,6 +98,8 @@ function byTheBook (fields: ConditionalFields, isRead: boolean, exists: boolean)
   } else if (fields['if-unmodified-since'] !== undefined && exists && modified > time('if-unmodified-since')) return 'failed by if-unmodified-since'
   // 3, 4
   if (fields['if-none-match'] !== undefined) {
+    // What cannot be read is for the section to leave open.
+    if (!isRead && exists && parseEntityTags(fields['if-none-match']) === undefined) return 'failed by if-none-match'
     if (has('if-none-match', false)) return isRead ? 'not modified' : 'failed by if-none-match'
   } else if (isRead && exists && fields['if-modified-since'] !== undefined && modified <= time('if-modified-since')) return 'not modified'
   // 6
