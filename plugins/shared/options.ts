@@ -115,12 +115,12 @@ export function string<Default extends string | undefined> (
 
 /** `false` switches off what the option would configure. */
 export function orFalse<T> (option: Option<T>): Option<T | false> {
-  return { expected: `${option.expected}, or false`, read: (value) => value === false ? false : option.read(value) }
+  return { ...option, expected: `${option.expected}, or false`, read: (value) => value === false ? false : option.read(value) }
 }
 
 /** `false` switches off what the option configures, `true` is all its defaults. */
 export function orBoolean<T> (option: Option<T>): Option<T | false> {
-  return { expected: `true, false or ${option.expected}`, read: (value) => value === false ? false : option.read(value === true ? undefined : value) }
+  return { ...option, expected: `true, false or ${option.expected}`, read: (value) => value === false ? false : option.read(value === true ? undefined : value) }
 }
 
 /** Anything that `accepts`; for clients, functions and other things that only the plugin can judge. */

@@ -107,7 +107,7 @@ function headOnly (reply: FastifyReply, payload: Payload, isTwin: boolean): null
   if (isStream(payload)) discard(payload)
   else if (hasNoContent(reply.statusCode)) return null
   else if (payload !== undefined && payload !== null && payload.length > 0) reply.header('content-length', String(Buffer.byteLength(payload)))
-  else if (isTwin && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
+  else if ((isTwin || payload === '') && !reply.hasHeader('content-length') && !reply.hasHeader('content-encoding')) reply.header('content-length', '0')
   return null
 }
 

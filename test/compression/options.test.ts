@@ -32,6 +32,8 @@ const OF_PLUGIN: typeof SHARED = [
   ['types that are a text', 'customTypes', 'text/plain', 'got "text/plain"'],
   ['options of brotli that are a number', 'brotliOptions', 4, 'got 4'],
   ['options of gzip that are an array', 'zlibOptions', [], 'got an array of 0'],
+  ['options that brotli has not', 'brotliOptions', { quality: 9 }, 'got the unknown key "quality"'],
+  ['options that @fastify/compress has not for requests', 'requests', { requestEncoding: 'br' }, 'got the unknown key "requestEncoding"'],
   ['shed that is true', 'shed', true, 'got true'],
   ['no place at all', 'maxConcurrent', 0, 'got 0'],
   ['requests that are a text', 'requests', 'gzip', 'got "gzip"'],
@@ -59,6 +61,10 @@ for (const [title, key, value, got] of SHARED) {
 
 t.test('a limit above one stops the boot', async (t) => {
   await t.rejects(boot({ shed: { lowAbove: 85 } }), { code, message: 'compression: options.shed.lowAbove: expected a number from 0 to 1, got 85' })
+})
+
+t.test('a limit at which nothing is compressed stops the boot where it is below that of low effort', async (t) => {
+  await t.rejects(boot({ shed: { lowAbove: 0.9, stopAbove: 0.5 } }), { code, message: 'compression: options.shed.lowAbove: expected at most stopAbove, 0.5, got 0.9' })
 })
 
 t.test('options that Node refuses stop the boot', async (t) => {
