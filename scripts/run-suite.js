@@ -20,6 +20,9 @@ const built = 'build/suite'
 
 const withoutDomains = new URL('without-domains.js', import.meta.url).href
 
+/** Tests that wait for other processes most of their time: one of them at a time runs beside those that need the processor. */
+const waitsMost = /\/(services|cache\/outages)\/|\/example-app\/(instances|shutdown|start)\.test\.js$/
+
 /** Seconds that a file has to say what it was waiting for when its time is up. */
 const lastWords = 5
 
@@ -44,10 +47,10 @@ let done = 0
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop)
 output?.write(`TAP version 14\n1..${files.length}\n`)
-const waiting = files.values()
-await Promise.all(Array.from({ length: jobs }, async () => {
-  for (const file of waiting) await run(file)
-}))
+const beside = files.filter((file) => jobs > 1 && waitsMost.test(file)).values()
+const others = files.filter((file) => jobs === 1 || !waitsMost.test(file)).values()
+const lane = async (...queues) => { for (const queue of queues) for (const file of queue) await run(file) }
+await Promise.all([lane(beside), ...Array.from({ length: jobs }, () => lane(others, beside))])
 output?.end()
 await servers?.stop()
 

@@ -34,8 +34,9 @@ export interface CacheHeadersRouteOptions {
   /** Whether a reply of GET or HEAD without a tag gets one of its content. Default `true`, or as the plugin's. */
   etag?: boolean
   /**
-   * The version of the resource: a fresh client gets its 304 without that the handler is called, and conditions of other methods are
-   * judged before it is. The tag that is sent is of the payload, its second argument.
+   * The version of the resource. Asked before the handler, without a payload: a fresh client gets its 304 without that the handler is
+   * called, and conditions of other methods are judged. Asked after it with what it returned: that is the tag that is sent. One that
+   * declares less than two parameters is asked both times of every request, and a tag is sent only if it says the same.
    */
   version?: Version
 }
@@ -65,7 +66,10 @@ declare module 'fastify' {
     cacheHeaders?: CacheHeadersRouteOptions | boolean
   }
   interface FastifyRequest {
-    /** What the client's condition was about, where there is one and it holds; of methods other than GET and HEAD, with `version`. */
+    /**
+     * What the client's condition was about, where there is one and it holds; of methods other than GET and HEAD, with `version`.
+     * Undefined for `If-Match: *`, which every version meets.
+     */
     precondition: Precondition | undefined
   }
 }
