@@ -122,6 +122,8 @@ export function isStream (payload: unknown): payload is Readable {
 /** Of a payload that is not sent. */
 export function discard (payload: Payload): void {
   if (!isStream(payload)) return
-  payload.on('error', () => {})
-  payload.destroy()
+  // Fastify takes for a stream whatever can be piped.
+  const stream: Partial<Readable> = payload
+  stream.on?.('error', () => {})
+  stream.destroy?.()
 }
