@@ -13,7 +13,8 @@ const redis = await useRedis(t)
 async function redisOnly (t: Test, options: CacheOptions = {}) {
   const client = await connect(t, redis.url)
   const prefix = freshPrefix(redis.prefix)
-  const built = await buildApp(t, { redis: client, prefix, memory: false, ...options })
+  // A busy machine may take longer to compress than a lease lasts: then it would not be kept.
+  const built = await buildApp(t, { redis: client, prefix, memory: false, lease: '30s', ...options })
   return { ...built, client, at: (key: string) => `${prefix}:cache:${key}` }
 }
 
