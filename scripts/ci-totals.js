@@ -1,13 +1,10 @@
 // Reads what a CI run left in a folder and says whether it passed:
-//   <step>.tap             the TAP output of the suite, one file for each Node
-//   failed-steps           titles of the steps that failed, one a line
-//   coverage-summary.json  Istanbul's json-summary
+//   <step>.tap    the TAP output of the suite, one file for each Node
+//   failed-steps  titles of the steps that failed, one a line
 // The last line it prints is "N passed, N failed", over all runs.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Parser } from 'tap-parser'
-
-const minimum = { lines: 95, branches: 90 }
 
 const [folder] = process.argv.slice(2)
 const read = (file) => existsSync(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : ''
@@ -27,7 +24,6 @@ for (const file of readdirSync(folder).filter((file) => file.endsWith('.tap')).s
 // A step whose own tests failed is in the count already.
 failures.push(...read('failed-steps').split('\n').filter((step) => step !== '' && !explained.has(step)))
 if (passed === 0) failures.push('no test ran')
-failures.push(...uncovered())
 
 for (const failure of failures) console.log(`FAILED ${failure}`)
 console.log(`${passed} passed, ${failures.length} failed`)
@@ -54,15 +50,4 @@ function reason (diag) {
   const { at, diff, error, expired } = diag ?? {}
   const place = at ? ` (${at.fileName}:${at.lineNumber})` : ''
   return [place, diff, error, expired].filter((part) => part !== undefined).join('\n')
-}
-
-function uncovered () {
-  const summary = read('coverage-summary.json')
-  if (summary === '') return ['no coverage was reported']
-  const { total } = JSON.parse(summary)
-  const kinds = Object.keys(minimum)
-  console.log(`coverage: ${kinds.map((kind) => `${total[kind].pct}% of ${kind}`).join(', ')}`)
-  return kinds
-    .filter((kind) => !(total[kind].pct >= minimum[kind]))
-    .map((kind) => `coverage: ${total[kind].pct}% of ${kind}, at least ${minimum[kind]}% wanted`)
 }

@@ -20,9 +20,6 @@ const built = 'build/suite'
 
 const withoutDomains = new URL('without-domains.js', import.meta.url).href
 
-/** Tests that wait for other processes most of their time: one of them at a time runs beside those that need the processor. */
-const waitsMost = /\/(services|cache\/outages)\/|\/example-app\/(instances|shutdown|start)\.test\.js$/
-
 /** Seconds that a file has to say what it was waiting for when its time is up. */
 const lastWords = 5
 
@@ -47,17 +44,17 @@ let done = 0
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop)
 output?.write(`TAP version 14\n1..${files.length}\n`)
-const beside = files.filter((file) => jobs > 1 && waitsMost.test(file)).values()
-const others = files.filter((file) => jobs === 1 || !waitsMost.test(file)).values()
-const lane = async (...queues) => { for (const queue of queues) for (const file of queue) await run(file) }
-await Promise.all([lane(beside), ...Array.from({ length: jobs }, () => lane(others, beside))])
+const waiting = files.values()
+await Promise.all(Array.from({ length: jobs }, async () => {
+  for (const file of waiting) await run(file)
+}))
 output?.end()
 await servers?.stop()
 
 if (failed.length > 0) console.log(`\nFAILED\n${failed.map((name) => `  ${name}\n`).join('')}`)
 console.log(`${files.length - failed.length} of ${files.length} files passed in ${seconds(performance.now() - began)}`)
-await coverage?.report()
-process.exitCode = failed.length > 0 ? 1 : 0
+const isCovered = await coverage?.report() ?? true
+process.exitCode = failed.length > 0 || !isCovered ? 1 : 0
 
 async function run (file) {
   const name = relative(built, file).replace(/\.js$/, '.ts')

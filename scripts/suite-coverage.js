@@ -5,6 +5,9 @@ import { Report } from 'c8'
 
 const folder = 'coverage'
 
+/** Per cent. */
+const minimum = { lines: 95, branches: 90 }
+
 /** Where the sources are built apart from the suite, for the programs that tests start: to the same JavaScript. */
 const builtApart = { plugins: 'dist', 'example-app': 'build/example-app', services: 'build/services' }
 
@@ -57,7 +60,7 @@ export class Coverage {
     return undefined
   }
 
-  /** Prints what is not covered, and writes coverage-summary.json. */
+  /** Prints what is not covered, and writes coverage-summary.json. @returns {boolean} whether it is as much as there is to be */
   async report () {
     this.#keep('unreached.json', this.#unreached())
     await new Report({
@@ -68,6 +71,10 @@ export class Coverage {
       // By default it leaves out what is in a folder called test or coverage, wherever that is.
       exclude: []
     }).run()
+    const { total } = JSON.parse(readFileSync(join(folder, 'coverage-summary.json'), 'utf8'))
+    const missed = Object.keys(minimum).filter((kind) => !(total[kind].pct >= minimum[kind]))
+    for (const kind of missed) console.log(`FAILED coverage: ${total[kind].pct}% of ${kind}, at least ${minimum[kind]}% wanted`)
+    return missed.length === 0
   }
 
   /**

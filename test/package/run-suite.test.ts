@@ -117,7 +117,7 @@ t.test('coverage is of the sources that the tests reach, and of those that they 
     'elsewhere.js': 'export const b = 1\n',
     'types.js': 'export {};\n//# sourceMappingURL=types.js.map'
   }
-  const { folder } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources, { 'elsewhere.js': sources['elsewhere.js'] })
+  const { folder, output, status } = await run(t, { 'a.test.js': reaches }, ['--coverage'], sources, { 'elsewhere.js': sources['elsewhere.js'] })
   const summary = JSON.parse(readFileSync(join(folder, 'coverage/coverage-summary.json'), 'utf8')) as Record<string, { lines: object }>
   t.match(Object.entries(summary).map(([path, { lines }]) => [basename(path), lines]), [
     ['total', { total: 9, covered: 6 }],
@@ -125,6 +125,8 @@ t.test('coverage is of the sources that the tests reach, and of those that they 
     ['half.js', { total: 7, covered: 5 }],
     ['unreached.js', { total: 1, covered: 0 }]
   ])
+  t.match(output, 'FAILED coverage: 66.66% of lines, at least 95% wanted')
+  t.equal(status, 1)
 })
 
 const uncaught: Array<[title: string, error: string]> = [
