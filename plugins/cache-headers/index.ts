@@ -27,8 +27,8 @@ export interface CacheHeadersRouteOptions {
   /** More statuses that both are sent with, such as 404. Default: the plugin's, else none. */
   statuses?: readonly number[]
   /**
-   * Whether shared caches may keep also what sets a cookie, and what was asked for with Authorization: by default the one is
-   * sent as `private`, and the other as `no-store`. Default: the plugin's, else `false`.
+   * Whether shared caches may keep also what sets a cookie, and what was asked for with Authorization: else its Cache-Control is
+   * `private`, and its CDN-Cache-Control `no-store`. Default: the plugin's, else `false`.
    */
   sharePersonal?: boolean
   /** Whether a reply of GET or HEAD without a tag gets one of its content. Default `true`, or as the plugin's. */

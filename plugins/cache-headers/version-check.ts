@@ -94,7 +94,7 @@ export class VersionCheck {
       // Whichever coding the client got it in, it knows that state.
       : validators === undefined ? UNKNOWN : { exists: true, matches: (tag, strongly) => matchesWrite(tag, strongly, validators.tag), lastModified: validators.lastModified }
     const verdict = judge(request.headers, selected, false, this.#options.now())
-    if (verdict !== 'proceed') throw failed(request, verdict.is === 'failed' ? verdict.field : 'if-none-match')
+    if (verdict !== 'proceed') throw failed(request, verdict.field)
     // Nobody can say that it holds.
     if (validators === undefined) throw failed(request, WRITE_FIELDS.find((field) => request.headers[field] !== undefined)!)
     if (!isMetByAny(request.headers)) {

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import { CODINGS, type Coding } from './codings.js'
+import { remembered } from './remembered.js'
 
 /** What a request says of content codings (RFC 9110 §12.5.3): qualities from 0, not acceptable, to 1. */
 export interface Accepted {
@@ -12,17 +12,10 @@ export interface Accepted {
 const UNSAID: Accepted = { qualities: qualities(() => 0), identity: 1 }
 const WEIGHT = /^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/i
 
-/** Of the fields that clients send there are a few; of those an attacker sends, no end. */
-const parsed = new LRUCache<string, Accepted>({ max: 200 })
-const LONGEST_KEPT = 200
+const parsed = remembered(parse)
 
 export function parseAcceptEncoding (field: string | undefined): Accepted {
-  if (field === undefined) return UNSAID
-  const known = parsed.get(field)
-  if (known !== undefined) return known
-  const accepted = parse(field)
-  if (field.length <= LONGEST_KEPT) parsed.set(field, accepted)
-  return accepted
+  return field === undefined ? UNSAID : parsed(field)
 }
 
 function parse (field: string): Accepted {

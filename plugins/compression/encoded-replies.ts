@@ -56,7 +56,9 @@ export class EncodedReplies {
       throw new NotAcceptableError()
     }
     if (isReadOf2xx) this.#findKnown(request, reply)
-    if (coding === undefined || (!isForced && sizeOf(reply, payload) < settings.threshold)) return payload
+    if (coding === undefined) return payload
+    const size = sizeOf(reply, payload)
+    if (!isForced && size < settings.threshold) return payload
     const { effort } = this.#options.load
     if (isFresh(reply)) {
       // Nothing of it is sent, and its tag is that of what would be.
@@ -67,7 +69,7 @@ export class EncodedReplies {
       counts.shed()
       return payload
     }
-    return isStream(payload) ? this.#stream(request, reply, payload, coding, effort) : this.#bytes(reply, payload, coding, effort)
+    return isStream(payload) ? this.#stream(request, reply, payload, coding, effort) : this.#bytes(reply, payload, size, coding, effort)
   }
 
   /** A client whose tag has a coding: who made the tag knows nothing of that. */
@@ -81,9 +83,8 @@ export class EncodedReplies {
     if (known !== undefined) markFresh(reply, known)
   }
 
-  #bytes (reply: FastifyReply, payload: string | Buffer, coding: Coding, effort: Effort): Payload | Promise<Payload> {
+  #bytes (reply: FastifyReply, payload: string | Buffer, size: number, coding: Coding, effort: Effort): Payload | Promise<Payload> {
     const { encoders, slots, counts } = this.#options
-    const size = Buffer.byteLength(payload)
     const began = performance.now()
     const ended = (encoded: Buffer): Buffer => {
       counts.add(size, encoded.length, performance.now() - began)

@@ -42,6 +42,8 @@ export function isConditional (fields: ConditionalFields): boolean {
  * @param isRead the method is GET or HEAD
  * @param now milliseconds since the epoch
  */
+export function judge (fields: ConditionalFields, selected: Selected, isRead: false, now: number): Exclude<Verdict, { is: 'not modified' }>
+export function judge (fields: ConditionalFields, selected: Selected, isRead: boolean, now: number): Verdict
 export function judge (fields: ConditionalFields, selected: Selected, isRead: boolean, now: number): Verdict {
   const { exists, matches, lastModified } = selected
   const ifMatch = fields['if-match']

@@ -1,19 +1,11 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import cacheHeaders from '../../plugins/cache-headers/index.js'
+import { boot as bootPlugin } from '../helpers/boot.js'
 
 const code = 'FST_HEADROOM_CACHE_HEADERS_OPTION'
 
-async function boot (options: unknown, routes: (app: FastifyInstance) => void = () => {}): Promise<void> {
-  const app = fastify()
-  try {
-    await app.register(cacheHeaders, options as object)
-    routes(app)
-    await app.ready()
-  } finally {
-    await app.close()
-  }
-}
+const boot = async (options: unknown, routes?: (app: FastifyInstance) => void): Promise<void> => { await bootPlugin(cacheHeaders, options, routes) }
 
 /** Of the plugin and of a route alike. */
 const SHARED: Array<[title: string, key: string, value: unknown, got: string]> = [

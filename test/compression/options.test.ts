@@ -1,20 +1,12 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import compression from '../../plugins/compression/index.js'
+import { boot as bootPlugin } from '../helpers/boot.js'
 import { buildApp, TEXT } from './build-app.js'
 
 const code = 'FST_HEADROOM_COMPRESSION_OPTION'
 
-async function boot (options: unknown, routes: (app: FastifyInstance) => void = () => {}): Promise<void> {
-  const app = fastify()
-  try {
-    await app.register(compression, options as object)
-    routes(app)
-    await app.ready()
-  } finally {
-    await app.close()
-  }
-}
+const boot = async (options: unknown, routes?: (app: FastifyInstance) => void): Promise<void> => { await bootPlugin(compression, options, routes) }
 
 /** Of the plugin and of a route alike. */
 const SHARED: Array<[title: string, key: string, value: unknown, got: string]> = [

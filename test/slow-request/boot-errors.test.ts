@@ -1,19 +1,11 @@
 import fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import slowRequest from '../../plugins/slow-request/index.js'
+import { boot as bootPlugin } from '../helpers/boot.js'
 
 const code = 'FST_HEADROOM_SLOW_REQUEST_OPTION'
 
-async function boot (options: unknown, routes: (app: FastifyInstance) => void = () => {}): Promise<void> {
-  const app = fastify()
-  try {
-    await app.register(slowRequest, options as object)
-    routes(app)
-    await app.ready()
-  } finally {
-    await app.close()
-  }
-}
+const boot = async (options: unknown, routes?: (app: FastifyInstance) => void): Promise<void> => { await bootPlugin(slowRequest, options, routes) }
 
 const pluginMistakes: Array<[title: string, options: unknown, message: string]> = [
   ['a misspelt option', { treshold: 5 }, 'slow-request: options.treshold: expected one of the keys threshold, global, now, got the unknown key "treshold"; did you mean "threshold"?'],
