@@ -1,68 +1,354 @@
-/** What is read of a pg pool; `pg.Pool` is one. */
-export interface PgPool {
-  readonly totalCount: number
-  readonly idleCount: number
-  readonly waitingCount: number
-  readonly options: { readonly max?: number | undefined }
-  on (event: 'error', listener: (error: Error) => void): unknown
-  off (event: 'error', listener: (error: Error) => void): unknown
-  listeners (event: 'error'): unknown[]
-}
+import { RecentDurations, type DurationSummary } from '../shared/recent-durations.js'
+import type { RequestContext } from '../shared/request-context.js'
+import { advise, type Advice } from './advice.js'
+import { BusyError, comeAgain } from './errors.js'
+import type { Dirt } from './dirt.js'
+import { Holds, type Holder, type Hold, type LeakReport } from './holds.js'
+import { predictedWait } from './predicted-wait.js'
 
-export interface PoolStatus {
-  /** Connections open now. */
+export interface PoolGauges {
+  /** Connections open now, or being opened. */
   size: number
-  /** Of those, the ones nobody holds. */
+  /** Of those, the ones that nobody holds. */
   idle: number
   /** Callers queued for a connection. */
   waiting: number
   /** The most connections the pool opens. */
   max: number
-  /** Idle connections that broke since the start. */
-  errors: number
 }
 
-/**
- * One pool under watch. Listens to its `error` event: without a listener, Node ends the process
- * when the server drops an idle connection (node-postgres documentation, "Pool: Events: error").
- */
-export class PoolWatch {
-  readonly #pool: PgPool
-  readonly #onError: (error: Error) => void
-  #errors = 0
+/** Since the start. */
+export interface PoolCounters {
+  /** Callers that asked for a connection: `acquired + timeouts + failed + refused + expired`, and those that wait. */
+  asked: number
+  acquired: number
+  /** Connections that came back: `acquired` less those in use. */
+  released: number
+  /** Connections opened, and closed: the difference is `size`, but for those that are being opened or closed. */
+  opened: number
+  closed: number
+  /** Callers to whom the driver gave none in its own time. */
+  timeouts: number
+  /** Callers whom the driver could not give any. */
+  failed: number
+  /** Callers of a route with a deadline that would have waited for longer. */
+  refused: number
+  /** Callers of a route with a deadline that did wait for so long. */
+  expired: number
+  /** Idle connections that broke. */
+  errors: number
+  /** Connections held for longer than `leakThreshold`. */
+  leaked: number
+  /** Connections given back with a transaction, a cursor or a query. */
+  dirty: number
+}
 
-  constructor (pool: PgPool, onError: (error: Error) => void) {
-    this.#pool = pool
-    this.#onError = (error) => {
-      this.#errors++
-      onError(error)
-    }
-    pool.on('error', this.#onError)
+export interface PoolStatus extends PoolGauges, PoolCounters {
+  kind: 'pg' | 'mongodb'
+  /** Whether it can serve, as far as is known: not while the app closes, nor while the database is away. */
+  ready: boolean
+  /** Of those held now, how many for longer than `leakThreshold`. */
+  leaking: number
+  /** How long callers waited because of the pool: all were in use, or one had to be opened. 0 for who did not wait. Milliseconds, of the last one to two minutes, as all that follow. */
+  wait: DurationSummary
+  /** How long callers waited because the event loop was busy: one was to be had all the time. */
+  delay: DurationSummary
+  /** How long connections were held. */
+  hold: DurationSummary
+  /** How long it took to open one. */
+  creation: DurationSummary
+}
+
+export interface WatchSettings {
+  /** A monotonic clock, milliseconds. */
+  now: () => number
+  leakThreshold: number
+  /** For so long a leaked connection is left to its holder; `false`: for ever. */
+  destroyLeaked: number | false
+  /** Who holds a connection for longer is slow. */
+  slowHold: number
+  /** How long a caller may wait: undefined where its route says nothing. */
+  deadlineOf: (context: RequestContext | undefined) => number | undefined
+}
+
+/** What a watch tells of a pool. */
+export interface WatchReports {
+  broken (error: Error): void
+  leaked (report: LeakReport): void
+  /** A leaked one came back, or was taken away. */
+  returned (report: LeakReport, how: 'returned' | 'taken away'): void
+  dirty (dirt: Dirt, destroyed: boolean, report: LeakReport): void
+  refused (waited: number, predicted: number): void
+}
+
+/** Milliseconds in which the figures become old. */
+const WINDOW = 60_000
+
+/** What has answered so lately need not be asked whether it is there. */
+const FRESH = 5_000
+
+/** A connection's share in the mean of how long one is held. */
+const WEIGHT = 1 / 16
+
+/** Of so much of its time the event loop is busy when it, and not the pool, lets callers wait. */
+const BUSY = 0.9
+
+/** One pool under watch, whatever its driver: its figures, who holds its connections, what it needs. */
+export abstract class PoolWatch<Connection = unknown> {
+  abstract readonly kind: 'pg' | 'mongodb'
+  readonly name: string
+  protected readonly settings: WatchSettings
+  protected readonly reports: WatchReports
+  protected readonly holds: Holds<Connection>
+  protected readonly counters: PoolCounters = {
+    asked: 0, acquired: 0, released: 0, opened: 0, closed: 0, timeouts: 0, failed: 0, refused: 0, expired: 0, errors: 0, leaked: 0, dirty: 0
   }
 
+  /** When those began that are being opened for somebody. */
+  protected readonly opening = new Set<{ readonly since: number }>()
+  readonly #wait = new RecentDurations()
+  readonly #delay = new RecentDurations()
+  readonly #hold = new RecentDurations()
+  readonly #creation = new RecentDurations()
+  /** Of the window that runs, and of the one before it. */
+  #current: Window
+  #previous: Window
+  #peak = 0
+  #meanHold = 0
+  #isAway = false
+  #isClosing = false
+  #lastAnswer = -Infinity
+  #asking: Promise<boolean> | undefined
+
+  constructor (name: string, settings: WatchSettings, reports: WatchReports) {
+    this.name = name
+    this.settings = settings
+    this.reports = reports
+    this.holds = new Holds(name)
+    this.#current = newWindow(settings.now())
+    this.#previous = this.#current
+  }
+
+  protected abstract gauges (): PoolGauges
+
+  /** Asks the database for a sign of life. Rejects where there is none in time. */
+  protected abstract ask (): Promise<void>
+
   status (): PoolStatus {
-    const { totalCount, idleCount, waitingCount, options } = this.#pool
-    // pg-pool's own default is 10.
-    return { size: totalCount, idle: idleCount, waiting: waitingCount, max: options.max ?? 10, errors: this.#errors }
+    return {
+      kind: this.kind,
+      ready: !this.#isClosing && !this.#isAway,
+      ...this.gauges(),
+      leaking: this.#leaking(),
+      ...this.counters,
+      wait: this.#wait.summary(),
+      delay: this.#delay.summary(),
+      hold: this.#hold.summary(),
+      creation: this.#creation.summary()
+    }
+  }
+
+  /** What is the matter with it, by the last one to two minutes. */
+  advise (): Advice {
+    const now = this.settings.now()
+    const { slowHold } = this.settings
+    const windows = this.#current === this.#previous ? [this.#current] : [this.#previous, this.#current]
+    const sum = (figure: Exclude<keyof Window, 'since'>): number => windows.reduce((total, window) => total + window[figure], 0)
+    let held = sum('held')
+    let heldSlowly = sum('heldSlowly')
+    let slow = sum('slow')
+    for (const age of this.holds.ages(now)) {
+      const within = Math.min(age, now - this.#previous.since)
+      held += within
+      if (age < slowHold) continue
+      heldSlowly += within
+      slow++
+    }
+    return advise({
+      max: this.gauges().max,
+      peak: this.#peak,
+      acquiredEver: this.counters.acquired,
+      elapsed: now - this.#previous.since,
+      wait: this.#wait.summary(),
+      waited: sum('waited'),
+      hold: this.#hold.summary(),
+      held,
+      heldSlowly,
+      slow,
+      refused: sum('refused'),
+      leaked: this.#leaking()
+    })
+  }
+
+  /** Who holds its connections now, those with most first. */
+  holders (): Holder[] {
+    return this.holds.holders(this.settings.now())
+  }
+
+  /** How long who asks now would wait for a connection, milliseconds. */
+  predictedWait (): number {
+    const { size, idle, waiting, max } = this.gauges()
+    return idle + max - size > waiting ? 0 : this.predictedBehind(waiting)
+  }
+
+  /** @throws BusyError where who asks now would wait for longer than `deadline` */
+  admit (deadline: number): void {
+    const predicted = this.predictedWait()
+    if (predicted <= deadline) return
+    this.counters.asked++
+    throw this.refusal(0, predicted)
+  }
+
+  /** Whether it can serve: by what it last did, or, where that is long ago, by what the database answers now. */
+  async isReady (): Promise<boolean> {
+    if (this.#isClosing) return false
+    if (!this.#isAway && this.settings.now() - this.#lastAnswer < FRESH) return true
+    this.#asking ??= this.ask().then(() => { this.answered(); return true }, () => false).finally(() => { this.#asking = undefined })
+    return await this.#asking && !this.#isClosing
+  }
+
+  /** Looks for leaks, lets the figures become old, and asks a database that is away whether it is back. To be called twice a second. */
+  look (): void {
+    const { now, leakThreshold, destroyLeaked } = this.settings
+    const moment = now()
+    if (moment - this.#current.since >= WINDOW) this.#rotate(moment)
+    if (this.#isAway) void this.isReady()
+    for (const hold of this.holds.longerThan(leakThreshold, moment)) {
+      if (!hold.isReported) {
+        hold.isReported = true
+        this.counters.leaked++
+        this.reports.leaked(this.holds.report(hold, moment))
+      }
+      if (destroyLeaked === false || moment - hold.since < destroyLeaked || hold.release === undefined) continue
+      this.reports.returned(this.holds.report(hold, moment), 'taken away')
+      hold.isTaken = true
+      hold.release(true)
+    }
+  }
+
+  /** The app closes: it is not ready from now on. */
+  closing (): void {
+    this.#isClosing = true
+  }
+
+  /** Leaves the pool as it was. */
+  abstract close (): void
+
+  protected predictedBehind (waiting: number): number {
+    const now = this.settings.now()
+    return predictedWait(waiting, this.#meanHold, this.#ages(now))
+  }
+
+  /** Somebody has a connection. */
+  protected acquired (connection: Connection): Hold {
+    this.counters.acquired++
+    const hold = this.holds.begin(connection, this.settings.now())
+    if (this.holds.size > this.#peak) this.#peak = this.holds.size
+    return hold
+  }
+
+  /** Nobody wanted it any more: as if it had not been acquired. */
+  protected unwanted (hold: Hold): void {
+    hold.isUnwanted = true
+    this.counters.acquired--
+  }
+
+  protected released (connection: Connection): void {
+    const hold = this.holds.end(connection)
+    if (hold === undefined || hold.isUnwanted) return
+    this.counters.released++
+    const now = this.settings.now()
+    const age = now - hold.since
+    this.#hold.record(age)
+    this.#meanHold = this.#meanHold === 0 ? age : this.#meanHold + (age - this.#meanHold) * WEIGHT
+    const within = Math.min(age, now - this.#previous.since)
+    this.#current.held += within
+    if (age >= this.settings.slowHold) {
+      this.#current.heldSlowly += within
+      this.#current.slow++
+    }
+    if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
   }
 
   /**
-   * Stops watching. The pool belongs to the host, which may end it after us, or use it on: one listener that does nothing
-   * stays, because without any a connection that breaks would still end the process. Nothing that the pool tells says
-   * when its last connection has gone: it counts those that are ending as gone.
+   * How long a caller waited, and why.
+   *
+   * @param from none: there was one to be had all the time
    */
-  close (): void {
-    if (!this.#pool.listeners('error').includes(ignore)) this.#pool.on('error', ignore)
-    this.#pool.off('error', this.#onError)
+  protected waited (milliseconds: number, from: Waiting | undefined): void {
+    if (from === undefined) {
+      this.#wait.record(0)
+      this.#delay.record(milliseconds)
+      return
+    }
+    // The event loop had no time for what would have brought the connection back, so more connections would not have helped.
+    if (performance.eventLoopUtilization(from.utilization).utilization >= BUSY) {
+      this.#wait.record(0)
+      this.#delay.record(milliseconds)
+    } else {
+      this.#wait.record(milliseconds)
+      if (from.isFull) this.#current.waited++
+    }
+  }
+
+  protected created (milliseconds: number): void {
+    this.#creation.record(milliseconds)
+  }
+
+  /** What a caller gets who would wait for too long, or has waited so long. */
+  protected refusal (waited: number, predicted: number): Error {
+    if (waited === 0) this.counters.refused++
+    else this.counters.expired++
+    this.#current.refused++
+    this.reports.refused(waited, predicted)
+    return comeAgain(new BusyError(this.name), predicted)
+  }
+
+  protected answered (): void {
+    this.#isAway = false
+    this.#lastAnswer = this.settings.now()
+  }
+
+  protected isAway (): void {
+    this.#isAway = true
+  }
+
+  * #ages (now: number): Generator<number> {
+    yield * this.holds.ages(now)
+    for (const { since } of this.opening) yield now - since
+  }
+
+  #leaking (): number {
+    let leaking = 0
+    for (const { isReported } of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (isReported) leaking++
+    return leaking
+  }
+
+  #rotate (moment: number): void {
+    for (const durations of [this.#wait, this.#delay, this.#hold, this.#creation]) durations.rotate()
+    this.#previous = this.#current
+    this.#current = newWindow(moment)
   }
 }
 
-export function isPgPool (value: unknown): value is PgPool {
-  const pool = value as Partial<PgPool> | null | undefined
-  return typeof pool === 'object' && pool !== null && typeof pool.totalCount === 'number' &&
-    typeof pool.idleCount === 'number' && typeof pool.waitingCount === 'number' &&
-    typeof pool.on === 'function' && typeof pool.off === 'function' && typeof pool.listeners === 'function' &&
-    typeof pool.options === 'object' && pool.options !== null
+/** How it was when a caller began to wait. */
+export interface Waiting {
+  readonly since: number
+  /** Whether all connections were in use; else one was opened. */
+  readonly isFull: boolean
+  readonly utilization: ReturnType<typeof performance.eventLoopUtilization>
 }
 
-function ignore (): void {}
+/** What is counted, and not measured, of a window. Milliseconds. */
+interface Window {
+  readonly since: number
+  waited: number
+  refused: number
+  held: number
+  heldSlowly: number
+  slow: number
+}
+
+function newWindow (since: number): Window {
+  return { since, waited: 0, refused: 0, held: 0, heldSlowly: 0, slow: 0 }
+}

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { currentContext, inContext } from './request-context.js'
 
 /** A piece of work that was done for a request. */
 export interface Span {
@@ -11,8 +11,6 @@ export interface Span {
 
 /** Told of the spans of one request as they begin; their `end` is filled in later. */
 export type SpanCollector = (span: Span) => void
-
-const storage = new AsyncLocalStorage<SpanCollector>()
 
 /** How many collect. While nobody does, `inSpan` only calls its work: no store is looked up, no object made. */
 let collecting = 0
@@ -31,17 +29,28 @@ export function enableSpans (): () => void {
 
 /** Runs `work`, and everything it starts, with `collect` told of the spans in it. */
 export function collectSpans<T> (collect: SpanCollector, work: () => T): T {
-  return storage.run(collect, work)
+  return inContext({ ...currentContext(), collect }, work)
+}
+
+/**
+ * Begins a span of the current request, if spans are collected for it.
+ *
+ * @param name where it is a function, called only then
+ * @returns what ends the span
+ */
+export function startSpan (name: string | (() => string)): (() => void) | undefined {
+  if (collecting === 0) return undefined
+  const collect = currentContext()?.collect
+  if (collect === undefined) return undefined
+  const span: Span = { name: typeof name === 'string' ? name : name(), start: performance.now(), end: undefined }
+  collect(span)
+  return () => { span.end = performance.now() }
 }
 
 /** Runs `work` as a span of the current request, if spans are collected for it. Result and error pass through. */
-export function inSpan<T> (name: string, work: () => T): T {
-  if (collecting === 0) return work()
-  const collect = storage.getStore()
-  if (collect === undefined) return work()
-  const span: Span = { name, start: performance.now(), end: undefined }
-  const end = (): void => { span.end = performance.now() }
-  collect(span)
+export function inSpan<T> (name: string | (() => string), work: () => T): T {
+  const end = startSpan(name)
+  if (end === undefined) return work()
   let result: T
   try {
     result = work()

@@ -2,7 +2,7 @@ import { boolean, custom, duration, LONGEST_TIMER, nested, number, resolveOption
 import type { WriteBehindOptions } from './api.js'
 import { OptionError } from './errors.js'
 import { SHARDS } from './keys.js'
-import { isOutage } from './outage.js'
+import { isSourceAway } from './source-away.js'
 
 const isFunction = (value: unknown): value is (...args: any[]) => any => typeof value === 'function'
 
@@ -30,7 +30,7 @@ export type QueueSettings = ReturnType<typeof queueSettings>
 
 /** @param place where the options were written, for the error's message */
 export function queueSettings (options: WriteBehindOptions, place: string) {
-  const { save, isOutage: judge = isOutage, onDead = () => {}, ...settings } = resolveOptions(tableFor(place), options, place, OptionError)
+  const { save, isOutage: judge = isSourceAway, onDead = () => {}, ...settings } = resolveOptions(tableFor(place), options, place, OptionError)
   if (save === undefined) throw new OptionError(`${place}.save: expected a function that brings a value to the source, got undefined`)
   return { save, isOutage: judge, onDead, ...settings }
 }

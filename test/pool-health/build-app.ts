@@ -27,9 +27,10 @@ export function loggingApp (t: Test): Logged {
   return { app, lines, text }
 }
 
-export async function buildApp (t: Test, options: PoolHealthOptions): Promise<Logged> {
+export async function buildApp (t: Test, options: PoolHealthOptions, addRoutes: (app: FastifyInstance) => void = () => {}): Promise<Logged> {
   const logged = loggingApp(t)
-  await logged.app.register(poolHealth, { logInterval: false, ...options })
+  await logged.app.register(poolHealth, { logInterval: false, checkSettings: false, ...options })
+  addRoutes(logged.app)
   await logged.app.ready()
   return logged
 }

@@ -9,23 +9,23 @@ t.test('status() tells how many connections are open, idle and waited for, as it
   const { app } = await buildApp(t, { pools: { main: pool } })
   const main = (): unknown => app.poolHealth.status().main
 
-  t.strictSame(main(), { size: 0, idle: 0, waiting: 0, max: 2, errors: 0 }, 'nothing is opened by watching')
+  t.match(main(), { size: 0, idle: 0, waiting: 0, max: 2, errors: 0 }, 'nothing is opened by watching')
   const first = await pool.connect()
-  t.strictSame(main(), { size: 1, idle: 0, waiting: 0, max: 2, errors: 0 }, 'one held')
+  t.match(main(), { size: 1, idle: 0, waiting: 0, max: 2, errors: 0 }, 'one held')
   const second = await pool.connect()
   const queued = [1, 2, 3].map(async () => { (await pool.connect()).release() })
-  t.strictSame(main(), { size: 2, idle: 0, waiting: 3, max: 2, errors: 0 }, 'all held, three in the queue')
+  t.match(main(), { size: 2, idle: 0, waiting: 3, max: 2, errors: 0 }, 'all held, three in the queue')
   first.release()
   second.release()
   await Promise.all(queued)
-  t.strictSame(main(), { size: 2, idle: 2, waiting: 0, max: 2, errors: 0 }, 'all given back')
+  t.match(main(), { size: 2, idle: 2, waiting: 0, max: 2, errors: 0 }, 'all given back')
 })
 
 t.test('several pools are told apart by their names', async (t) => {
   const writes = Object.assign(new FakePool(), { totalCount: 4, idleCount: 3, waitingCount: 2 })
   const reads = Object.assign(new FakePool(), { totalCount: 1, options: { max: 5 } })
   const { app } = await buildApp(t, { pools: { writes, reads } })
-  t.strictSame(app.poolHealth.status(), {
+  t.match(app.poolHealth.status(), {
     writes: { size: 4, idle: 3, waiting: 2, max: 10, errors: 0 },
     reads: { size: 1, idle: 0, waiting: 0, max: 5, errors: 0 }
   })

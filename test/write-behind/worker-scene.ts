@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { RedisCommands } from '../../plugins/shared/redis-commands.js'
 import type { WriteBehindOptions } from '../../plugins/write-behind/index.js'
 import { SHARDS, shardOf } from '../../plugins/write-behind/keys.js'
-import { isOutage } from '../../plugins/write-behind/outage.js'
+import { isSourceAway } from '../../plugins/write-behind/source-away.js'
 import { payloadOf } from '../../plugins/write-behind/record.js'
 import { Saver } from '../../plugins/write-behind/saver.js'
 import { Worker, type WorkerOptions } from '../../plugins/write-behind/worker.js'
@@ -24,7 +24,7 @@ export async function scene (t: Test, redis: UsedRedis, { prefix = freshPrefix(r
   const dead: string[] = []
   const worker = new Worker({
     log,
-    saver: new Saver({ save, saveMany, saveTimeout, isOutage }),
+    saver: new Saver({ save, saveMany, saveTimeout, isOutage: isSourceAway }),
     lease: 10_000,
     delay: 0,
     batch: 100,

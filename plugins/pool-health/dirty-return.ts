@@ -1,0 +1,46 @@
+import { withResolvers } from '../shared/with-resolvers.js'
+import { dirtOf, type Dirt } from './dirt.js'
+import type { PgClient } from './pg-pool.js'
+
+/** Milliseconds for what a client was given back with to be undone; after that it is not worth its connection. */
+const PATIENCE = 1_000
+
+/**
+ * Undoes what a client was given back with: waits for queries that still run, and rolls a transaction back. Never rejects.
+ *
+ * @returns what was found in the end, undefined where the query that ran left nothing; and whether the client can be used on
+ */
+export async function cleaned (client: PgClient, dirt: Dirt): Promise<{ found: Dirt | undefined, isClean: boolean }> {
+  // Nothing more is answered on this connection; to close the cursor is only its owner's to do.
+  if (dirt === 'open cursor') return { found: dirt, isClean: false }
+  const { promise: isBroken, resolve } = withResolvers<false>()
+  const broken = (): void => { resolve(false) }
+  // Without a listener the process would end: the pool listens only to those that it has.
+  client.on('error', broken)
+  const timer = setTimeout(broken, PATIENCE)
+  try {
+    if (dirt === 'running query') {
+      if (await Promise.race([drained(client), isBroken]) === false) return { found: dirt, isClean: false }
+      const left = dirtOf(client)
+      if (left === undefined) return { found: undefined, isClean: true }
+      dirt = left
+    }
+    await Promise.race([client.query('ROLLBACK'), isBroken])
+    return { found: dirt, isClean: dirtOf(client) === undefined }
+  } catch {
+    return { found: dirt, isClean: false }
+  } finally {
+    clearTimeout(timer)
+    client.off('error', broken)
+  }
+}
+
+async function drained (client: PgClient): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const drain = (): void => {
+      client.off('drain', drain)
+      resolve()
+    }
+    client.on('drain', drain)
+  })
+}

@@ -1,0 +1,29 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Advice } from './advice.js'
+import * as channels from './channels.js'
+import type { PoolWatch } from './pool-watch.js'
+
+/** A line with the figures of each pool, and what follows from them. */
+export class FigureLines {
+  readonly #log: FastifyBaseLogger
+  readonly #said = new Map<PoolWatch, Advice['verdict']>()
+
+  constructor (log: FastifyBaseLogger) {
+    this.#log = log
+  }
+
+  write (watch: PoolWatch, advice = watch.advise()): void {
+    const { name } = watch
+    const before = this.#said.get(watch) ?? 'healthy'
+    this.#said.set(watch, advice.verdict)
+    if (advice.verdict !== before) channels.verdict.publish(() => ({ pool: name, advice, before }))
+    const isWell = advice.verdict === 'healthy' || advice.verdict === 'over-provisioned'
+    this.#log[isWell ? 'info' : 'warn']({ poolHealth: { pool: name, ...watch.status(), advice } }, 'pool health')
+  }
+
+  /** Writes one only where the advice is another than that of its last line. */
+  writeIfNews (watch: PoolWatch): void {
+    const advice = watch.advise()
+    if (advice.verdict !== (this.#said.get(watch) ?? 'healthy')) this.write(watch, advice)
+  }
+}

@@ -1,0 +1,38 @@
+import type { FastifyBaseLogger } from 'fastify'
+import { loggableError } from '../shared/loggable-error.js'
+import { Seldom } from '../shared/seldom.js'
+import * as channels from './channels.js'
+import type { WatchReports } from './pool-watch.js'
+
+/** Milliseconds between two lines that say that requests are refused. */
+const REFUSALS_SAID_EVERY = 10_000
+
+/** What a pool's watch tells, as lines and on the channels. Of a statement only its shape is told, of a request neither URL nor body. */
+export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => number): WatchReports {
+  const seldom = new Seldom(REFUSALS_SAID_EVERY, now)
+  return {
+    broken (error) {
+      log.error({ error: loggableError(error), pool }, 'an idle connection of the pool broke')
+      channels.broken.publish(() => ({ pool, error }))
+    },
+    leaked (report) {
+      log.warn({ leak: report }, 'a connection of the pool is held for too long')
+      channels.leak.publish(() => report)
+    },
+    returned (report, how) {
+      log.warn({ leak: report }, how === 'returned' ? 'a connection that was held for too long came back' : 'a connection that was held for too long was taken away and closed')
+      channels.leakReturned.publish(() => ({ ...report, how }))
+    },
+    dirty (dirt, isDestroyed, report) {
+      const { held, ...by } = report
+      log.warn({ dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt === 'open transaction' ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
+      channels.dirtyReturn.publish(() => ({ ...by, dirt, destroyed: isDestroyed }))
+    },
+    refused (waited, predicted) {
+      seldom.say('refused', () => {
+        log.warn({ pool, waited: Math.round(waited), predicted: Math.round(predicted) }, 'the pool is exhausted: requests are refused that would wait for longer than their deadline')
+      })
+      channels.refused.publish(() => ({ pool, waited, predicted }))
+    }
+  }
+}
