@@ -27,6 +27,9 @@ export interface Hold {
   isTaken: boolean
   /** Gives it back to the pool as it is, or, where true is given, closes it. Where the driver has such a thing. */
   release: ((error?: Error | boolean) => void) | undefined
+  /** Those acquired just before and just after it, of the same pool. */
+  older: Hold | undefined
+  newer: Hold | undefined
 }
 
 /** Who holds a connection, and for how long. */
@@ -54,45 +57,65 @@ export interface Holder {
   longest: number
 }
 
-/** The connections of one pool that are in use. */
-export class Holds<Connection> {
+/**
+ * The connections of one pool that are in use. A list that is linked through them: a Map would be made anew every few hundred
+ * queries, which costs more than all else that is done for a query.
+ */
+export class Holds {
   readonly #pool: string
-  // In the order in which they were acquired.
-  readonly #held = new Map<Connection, Hold>()
+  #oldest: Hold | undefined
+  #newest: Hold | undefined
+  #size = 0
 
   constructor (pool: string) {
     this.#pool = pool
   }
 
   get size (): number {
-    return this.#held.size
+    return this.#size
   }
 
-  begin (connection: Connection, now: number): Hold {
-    const hold: Hold = { since: now, asked: undefined, isReported: false, isReturning: false, isUnwanted: false, isGivenBack: false, isTaken: false, release: undefined }
-    this.#held.set(connection, hold)
+  begin (now: number): Hold {
+    const older = this.#newest
+    const hold: Hold = {
+      since: now,
+      asked: undefined,
+      isReported: false,
+      isReturning: false,
+      isUnwanted: false,
+      isGivenBack: false,
+      isTaken: false,
+      release: undefined,
+      older,
+      newer: undefined
+    }
+    if (older === undefined) this.#oldest = hold
+    else older.newer = hold
+    this.#newest = hold
+    this.#size++
     return hold
   }
 
-  of (connection: Connection): Hold | undefined {
-    return this.#held.get(connection)
-  }
-
-  end (connection: Connection): Hold | undefined {
-    const hold = this.#held.get(connection)
-    if (hold !== undefined) this.#held.delete(connection)
-    return hold
+  end (hold: Hold): void {
+    const { older, newer } = hold
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+    this.#size--
   }
 
   /** For how long each is held, milliseconds; the oldest first. */
   * ages (now: number): Generator<number> {
-    for (const { since } of this.#held.values()) yield now - since
+    for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield now - hold.since
   }
 
   /** Those that are held for as long as `threshold` or longer. */
   * longerThan (threshold: number, now: number): Generator<Hold> {
-    for (const hold of this.#held.values()) {
-      if (now - hold.since < threshold) return
+    let next: Hold | undefined
+    for (let hold = this.#oldest; hold !== undefined && now - hold.since >= threshold; hold = next) {
+      // Who looks at it may end it.
+      next = hold.newer
       if (!hold.isReturning) yield hold
     }
   }
@@ -100,7 +123,7 @@ export class Holds<Connection> {
   /** Who holds most connections, the greatest first. Formats a stack for each. */
   holders (now: number): Holder[] {
     const holders = new Map<string, Holder>()
-    for (const hold of this.#held.values()) {
+    for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) {
       const { site, sql, route, held } = this.report(hold, now)
       const by = site ?? sql ?? route ?? 'unknown'
       const holder = holders.get(by) ?? { by, connections: 0, longest: held }

@@ -2,7 +2,7 @@ import { isOutage } from '../shared/outage.js'
 import { currentContext } from '../shared/request-context.js'
 import { captureStack } from './call-site.js'
 import { BusyError } from './errors.js'
-import type { Asked } from './holds.js'
+import type { Asked, Hold } from './holds.js'
 import type { MongoClient } from './mongo-client.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 
@@ -49,13 +49,14 @@ const ASK_WITHIN = 1_000
  * The pools of a MongoClient under watch, one for each server, taken together. The driver tells of them by events, and lets
  * nobody refuse who asks.
  */
-export class MongoWatch extends PoolWatch<string> {
+export class MongoWatch extends PoolWatch {
   readonly kind = 'mongodb'
   readonly #client: MongoClient & Topology
   readonly #listeners: ReadonlyArray<readonly [string, (event: any) => void]>
   /** Connections that are open, as far as events have told: `address#id`. */
   readonly #open = new Set<string>()
   readonly #addresses = new Set<string>()
+  readonly #held = new Map<string, Hold>()
   /** Who waits for a connection; also who has given up, which the driver tells nobody. */
   #askers: Asker[] = []
   #operations = 0
@@ -69,8 +70,11 @@ export class MongoWatch extends PoolWatch<string> {
       ['connectionCheckedOut', (event: PoolEvent) => { this.#has(event) }],
       ['connectionCheckOutFailed', (event: PoolEvent) => { this.#failed(event) }],
       ['connectionCheckedIn', (event: PoolEvent) => {
-        if (this.#hasServer) this.answered()
-        this.released(idOf(event))
+        const id = idOf(event)
+        const hold = this.#held.get(id)
+        if (hold === undefined) return
+        this.#held.delete(id)
+        this.released(hold, this.#hasServer)
       }],
       ['connectionReady', (event: PoolEvent) => {
         this.counters.opened++
@@ -131,7 +135,8 @@ export class MongoWatch extends PoolWatch<string> {
     const id = idOf(event)
     this.#open.add(id)
     const asker = this.#askerOf(event)
-    const hold = this.acquired(id)
+    const hold = this.acquired()
+    this.#held.set(id, hold)
     if (asker === undefined) return
     hold.asked = asker.asked
     this.waited(hold.since - asker.since, asker.wait)

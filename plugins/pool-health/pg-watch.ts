@@ -19,15 +19,13 @@ interface PoolQueue {
   _pendingQueue?: unknown[]
 }
 
-/** Who waits for a connection. */
-interface Caller {
-  /** It has a connection, or an error. */
-  isServed: boolean
-  timer?: NodeJS.Timeout
-}
+/** The hold of a client that is in somebody's hands. */
+const HOLD = Symbol('headroom.poolHealth.hold')
 
-/** Of so many queries, which return their connections themselves, one has its stack captured: that costs a tenth of a query. */
-const SAMPLE = 100
+type Held = PgClient & { [HOLD]?: Hold | undefined }
+
+/** Of so many queries, which return their connections themselves, one has its stack captured: that costs half a query. */
+const SAMPLE = 1_000
 
 /** Milliseconds that a sign of life may take. */
 const ASK_WITHIN = 1_000
@@ -41,7 +39,7 @@ const TIMEOUT = /^(?:timeout exceeded when trying to connect|Connection terminat
  * Listens to its `error` event: without a listener, Node ends the process when the server drops an idle connection
  * (node-postgres documentation, "Pool: Events: error").
  */
-export class PgWatch extends PoolWatch<PgClient> {
+export class PgWatch extends PoolWatch {
   readonly kind = 'pg'
   readonly pool: PgPool & PoolQueue
   readonly #connect: Connect
@@ -95,7 +93,7 @@ export class PgWatch extends PoolWatch<PgClient> {
         this.#fresh = client
         this.answered()
       }],
-      ['acquire', (client: PgClient) => { this.acquired(client) }],
+      ['acquire', (client: Held) => { client[HOLD] = this.acquired() }],
       ['release', (error: unknown, client) => { this.#released(error, client) }],
       ['remove', () => { this.counters.closed++ }]
     ]
@@ -174,44 +172,49 @@ export class PgWatch extends PoolWatch<PgClient> {
     }
     const since = this.settings.now()
     // Those that are queued already come first, also for what lies idle.
-    const wait = idle > waiting || this.pool.ending === true ? undefined : this.#beginWait(since, isFull)
-    const caller: Caller = { isServed: false }
-    const item = this.#enqueue((error, client, release) => {
-      if (wait !== undefined) {
-        this.opening.delete(wait)
-        wait.endSpan?.()
-        clearTimeout(caller.timer)
-      }
-      if (caller.isServed) {
+    if (idle > waiting || this.pool.ending === true) {
+      void this.#connect.call(this.pool, (error, client, release) => { this.#serve(asked, callback, since, undefined, error, client, release) })
+      return
+    }
+    const wait = this.#beginWait(since, isFull)
+    let isServed = false
+    const giveUp = (): void => {
+      if (isServed) return
+      isServed = true
+      wait.endSpan?.()
+      this.#removeFromQueue(place)
+      callback(this.refusal(deadline!, this.predictedWait()), undefined, ignore)
+    }
+    // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
+    const timer = deadline === undefined ? undefined : setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
+    const place = this.#enqueue((error, client, release) => {
+      this.opening.delete(wait)
+      wait.endSpan?.()
+      clearTimeout(timer)
+      if (isServed) {
         if (client !== undefined) this.#giveBackUnwanted(client)
         return
       }
-      caller.isServed = true
-      if (client === undefined) {
-        this.#failed(error, callback)
-        return
-      }
-      const hold = this.holds.of(client)
-      // Undefined for who asked before the close, and has it after.
-      if (hold !== undefined) {
-        this.waited(hold.since - since, wait)
-        if (wait?.isFull === false && client === this.#fresh) this.created(hold.since - since)
-        hold.asked = asked
-        hold.release = release
-        client.release = (error) => { this.#giveBack(client, hold, release, error) }
-      }
-      callback(undefined, client, client.release)
+      isServed = true
+      this.#serve(asked, callback, since, wait, error, client, release)
     })
-    if (wait === undefined || deadline === undefined) return
-    const giveUp = (): void => {
-      if (caller.isServed) return
-      caller.isServed = true
-      wait.endSpan?.()
-      this.#removeFromQueue(item)
-      callback(this.refusal(deadline, this.predictedWait()), undefined, ignore)
+  }
+
+  #serve (asked: Asked, callback: Callback, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
+    if (client === undefined) {
+      this.#failed(error, callback)
+      return
     }
-    // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
-    caller.timer = setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
+    const hold = (client as Held)[HOLD]
+    // Undefined for who asked before the close, and has it after.
+    if (hold !== undefined) {
+      this.waited(hold.since - since, wait)
+      if (wait?.isFull === false && client === this.#fresh) this.created(hold.since - since)
+      hold.asked = asked
+      hold.release = release
+      client.release = (error) => { this.#giveBack(client, hold, release, error) }
+    }
+    callback(undefined, client, client.release)
   }
 
   #beginWait (since: number, isFull: boolean): Waiting & { endSpan: (() => void) | undefined } {
@@ -236,7 +239,7 @@ export class PgWatch extends PoolWatch<PgClient> {
 
   /** Who asked for it did not wait so long. */
   #giveBackUnwanted (client: PgClient): void {
-    const hold = this.holds.of(client)
+    const hold = (client as Held)[HOLD]
     if (hold !== undefined) this.unwanted(hold)
     client.release()
   }
@@ -269,10 +272,12 @@ export class PgWatch extends PoolWatch<PgClient> {
     })
   }
 
-  #released (error: unknown, client: PgClient): void {
-    if (!error) this.answered()
-    else if (isOutage(error)) this.isAway()
-    this.released(client)
+  #released (error: unknown, client: Held): void {
+    if (error && isOutage(error)) this.isAway()
+    const hold = client[HOLD]
+    if (hold === undefined) return
+    client[HOLD] = undefined
+    this.released(hold, !error)
   }
 }
 

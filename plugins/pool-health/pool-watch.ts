@@ -94,12 +94,12 @@ const WEIGHT = 1 / 16
 const BUSY = 0.9
 
 /** One pool under watch, whatever its driver: its figures, who holds its connections, what it needs. */
-export abstract class PoolWatch<Connection = unknown> {
+export abstract class PoolWatch {
   abstract readonly kind: 'pg' | 'mongodb'
   readonly name: string
   protected readonly settings: WatchSettings
   protected readonly reports: WatchReports
-  protected readonly holds: Holds<Connection>
+  protected readonly holds: Holds
   protected readonly counters: PoolCounters = {
     asked: 0, acquired: 0, released: 0, opened: 0, closed: 0, timeouts: 0, failed: 0, refused: 0, expired: 0, errors: 0, leaked: 0, dirty: 0
   }
@@ -240,9 +240,9 @@ export abstract class PoolWatch<Connection = unknown> {
   }
 
   /** Somebody has a connection. */
-  protected acquired (connection: Connection): Hold {
+  protected acquired (): Hold {
     this.counters.acquired++
-    const hold = this.holds.begin(connection, this.settings.now())
+    const hold = this.holds.begin(this.settings.now())
     if (this.holds.size > this.#peak) this.#peak = this.holds.size
     return hold
   }
@@ -253,19 +253,25 @@ export abstract class PoolWatch<Connection = unknown> {
     this.counters.acquired--
   }
 
-  protected released (connection: Connection): void {
-    const hold = this.holds.end(connection)
-    if (hold === undefined || hold.isUnwanted) return
-    this.counters.released++
+  /** @param isAnswer whether the database has done what it was asked */
+  protected released (hold: Hold, isAnswer: boolean): void {
+    this.holds.end(hold)
     const now = this.settings.now()
+    if (isAnswer) {
+      this.#isAway = false
+      this.#lastAnswer = now
+    }
+    if (hold.isUnwanted) return
+    this.counters.released++
     const age = now - hold.since
     this.#hold.record(age)
     this.#meanHold = this.#meanHold === 0 ? age : this.#meanHold + (age - this.#meanHold) * WEIGHT
+    const current = this.#current
     const within = Math.min(age, now - this.#previous.since)
-    this.#current.held += within
+    current.held += within
     if (age >= this.settings.slowHold) {
-      this.#current.heldSlowly += within
-      this.#current.slow++
+      current.heldSlowly += within
+      current.slow++
     }
     if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
   }

@@ -21,13 +21,12 @@ const LONGEST = 600_000 * UNITS
  * histogram at two figures, 19 KB each.
  */
 export class RecentDurations {
-  #current = small()
-  #previous = small()
+  #current = new Durations()
+  #previous = new Durations()
 
   /** @param milliseconds zero or more */
   record (milliseconds: number): void {
-    // What is less than the unit counts as one: zero cannot be recorded.
-    this.#current.record(Math.min(LONGEST, Math.max(1, Math.round(milliseconds * UNITS))))
+    this.#current.record(milliseconds)
   }
 
   /** Begins a new window. */
@@ -39,27 +38,53 @@ export class RecentDurations {
   }
 
   summary (): DurationSummary {
-    const both = small()
+    const both = new Durations()
     both.add(this.#previous)
     both.add(this.#current)
-    const { count } = both
-    if (count === 0) return { count, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
+    return both.summary()
+  }
+}
+
+class Durations {
+  readonly #histogram: RecordableHistogram = createHistogram({ lowest: 1, highest: LONGEST, figures: 2 })
+  /** Of less than half a unit: a histogram has no zero, and most of what does not wait takes none. */
+  #zeros = 0
+
+  record (milliseconds: number): void {
+    const units = Math.round(milliseconds * UNITS)
+    if (units < 1) this.#zeros++
+    else this.#histogram.record(units < LONGEST ? units : LONGEST)
+  }
+
+  add (other: Durations): void {
+    this.#histogram.add(other.#histogram)
+    this.#zeros += other.#zeros
+  }
+
+  reset (): void {
+    this.#histogram.reset()
+    this.#zeros = 0
+  }
+
+  summary (): DurationSummary {
+    const { count: measured, mean, max } = this.#histogram
+    const count = measured + this.#zeros
+    if (measured === 0) return { count, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
+    const percentile = (part: number): number => {
+      const above = count * part - this.#zeros
+      return above <= 0 ? 0 : this.#histogram.percentile(Math.min(100, above / measured * 100))
+    }
     return {
       count,
-      mean: milliseconds(both.mean),
-      p50: milliseconds(both.percentile(50)),
-      p95: milliseconds(both.percentile(95)),
-      p99: milliseconds(both.percentile(99)),
-      max: milliseconds(both.max)
+      mean: milliseconds(mean * measured / count),
+      p50: milliseconds(percentile(0.5)),
+      p95: milliseconds(percentile(0.95)),
+      p99: milliseconds(percentile(0.99)),
+      max: milliseconds(max)
     }
   }
 }
 
-function small (): RecordableHistogram {
-  return createHistogram({ lowest: 1, highest: LONGEST, figures: 2 })
-}
-
-/** The smallest value there is stands for anything up to it, nothing above all. */
 function milliseconds (units: number): number {
-  return units <= 1 ? 0 : Math.round(units) / UNITS
+  return Math.round(units) / UNITS
 }
