@@ -71,8 +71,9 @@ class Durations {
     const count = measured + this.#zeros
     if (measured === 0) return { count, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
     const percentile = (part: number): number => {
-      const above = count * part - this.#zeros
-      return above <= 0 ? 0 : this.#histogram.percentile(Math.min(100, above / measured * 100))
+      // The nearest rank; of the zeros, which are the least of all, the histogram knows nothing.
+      const rank = Math.ceil(count * part) - this.#zeros
+      return rank <= 0 ? 0 : this.#histogram.percentile(rank / measured * 100)
     }
     return {
       count,

@@ -2,13 +2,13 @@ import fastify, { type FastifyInstance } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { captureLog } from '../helpers/log-capture.js'
-import poolHealth, { type PoolHealthOptions, type PoolStatus } from '../../plugins/pool-health/index.js'
+import poolHealth, { type Advice, type PoolHealthOptions, type PoolStatus } from '../../plugins/pool-health/index.js'
 
 export interface LogEntry extends Record<string, unknown> {
   level: number
   msg: string
   pool?: string
-  poolHealth?: PoolStatus & { pool: string }
+  poolHealth?: PoolStatus & { pool: string, advice: Advice }
 }
 
 export interface Logged {

@@ -1,33 +1,9 @@
-import t, { type Test } from 'tap'
-import { buildApp, loggingApp } from './build-app.js'
+import t from 'tap'
+import { usePostgres } from '../helpers/postgres.js'
+import { buildApp, loggingApp, openPool } from './build-app.js'
+import { fakeIntervals } from './fake-intervals.js'
 import { FakePool } from './fake-pool.js'
 import poolHealth from '../../plugins/pool-health/index.js'
-
-interface Timer { milliseconds: number, tick: () => void, running: boolean, unref: boolean }
-
-/** Takes the place of the process's interval timers; only timers of this test file see it. */
-function fakeIntervals (t: Test): Timer[] {
-  const timers: Timer[] = []
-  t.intercept(globalThis, 'setInterval', {
-    value: (tick: () => void, milliseconds: number) => {
-      const timer: Timer = { milliseconds, tick, running: true, unref: false }
-      timers.push(timer)
-      const handle = Object.assign(timer, { ref: () => handle, hasRef: () => !timer.unref })
-      return Object.assign(handle, {
-        unref () {
-          Object.defineProperty(timer, 'unref', { value: true })
-          return handle
-        }
-      })
-    }
-  })
-  t.intercept(globalThis, 'clearInterval', {
-    value: (timer?: Timer) => {
-      if (timer) timer.running = false
-    }
-  })
-  return timers
-}
 
 t.test('every logInterval each pool\'s gauges are logged, one line a pool', async (t) => {
   const timers = fakeIntervals(t)
@@ -73,4 +49,23 @@ t.test('a logInterval of a month does not log a thousand times a second', async 
   })
   // Past 2^31 - 1 Node warns (TimeoutOverflowWarning) and takes 1 ms instead.
   t.ok(timers.every(({ milliseconds }) => milliseconds <= 2 ** 31 - 1), `a timer of ${timers[0]?.milliseconds} ms becomes one of 1 ms`)
+})
+
+t.test('a line is written when the advice is another than before, and else each logInterval', async (t) => {
+  const { url } = await usePostgres(t)
+  const timers = fakeIntervals(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { lines } = await buildApp(t, { pools: { main: pool }, logInterval: '1h' })
+  const written = (): unknown[] => lines().filter(({ msg }) => msg === 'pool health').map(({ level, poolHealth }) => [level, poolHealth!.advice.verdict])
+  const look = (times: number): void => { for (let n = 0; n < times; n++) timers[0]!.tick() }
+  await pool.query('SELECT 1')
+  look(10)
+  t.strictSame(written(), [], 'it is healthy, as one is taken to be')
+  await Promise.all(Array.from({ length: 40 }, () => pool.query('SELECT pg_sleep(0.005)')))
+  look(10)
+  t.strictSame(written(), [[40, 'too small']])
+  look(20)
+  t.equal(written().length, 1, 'once')
+  timers[1]!.tick()
+  t.equal(written().length, 2)
 })

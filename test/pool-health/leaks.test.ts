@@ -3,6 +3,7 @@ import { eventually } from '../helpers/eventually.js'
 import { manualClock } from '../helpers/clock.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { buildApp, openPool, type LogEntry } from './build-app.js'
+import { fakeIntervals } from './fake-intervals.js'
 
 const leakLines = (lines: () => LogEntry[]): LogEntry[] => lines().filter(({ leak }) => leak !== undefined)
 
@@ -10,6 +11,7 @@ t.test('a leak is told once, with file, line, route and request, and once more w
   const { url } = await usePostgres(t)
   const pool = openPool(t, url)
   const { now, advance } = manualClock()
+  const timers = fakeIntervals(t)
   const { app, lines } = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', now }, (app) => {
     app.post('/orders/:id', async (request) => {
       const client = await pool.connect()
@@ -24,10 +26,10 @@ t.test('a leak is told once, with file, line, route and request, and once more w
   t.equal(reply.statusCode, 200)
   await app.inject({ method: 'POST', url: '/orders/8' })
   advance(29_999)
-  await looked()
+  timers[0]!.tick()
   t.strictSame(leakLines(lines), [], 'not before its time')
   advance(2)
-  await eventually(() => leakLines(lines).length > 0)
+  timers[0]!.tick()
   const [line] = leakLines(lines)
   t.match(line, {
     level: 40,
@@ -41,7 +43,7 @@ t.test('a leak is told once, with file, line, route and request, and once more w
   t.match(app.poolHealth.pools.main!.holders(), [{ by: /leaks\.test/, connections: 1, longest: 30_001 }])
 
   advance(60_000)
-  await looked()
+  timers[0]!.tick()
   t.equal(leakLines(lines).length, 1, 'once')
   leaked[0]!.release()
   t.match(leakLines(lines)[1], { leak: { held: 90_001, route: '/orders/:id' }, msg: 'a connection that was held for too long came back' })
@@ -53,14 +55,15 @@ t.test('without destroyLeaked nobody loses a connection; with it, the connection
   for (const destroyLeaked of [false, '60s'] as const) {
     const pool = openPool(t, url, { max: 1 })
     const { now, advance } = manualClock()
+    const timers = fakeIntervals(t)
     const { app, lines } = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', destroyLeaked, now })
     const client = await pool.connect()
     const next = pool.connect()
     advance(59_000)
-    await looked()
+    timers[0]!.tick()
     t.match(app.poolHealth.status().main, { leaked: 1, size: 1, waiting: 1 })
     advance(2_000)
-    await looked()
+    timers[0]!.tick()
     if (destroyLeaked === false) {
       await client.query('SELECT 1')
       t.equal(app.poolHealth.status().main!.waiting, 1)
@@ -85,11 +88,12 @@ t.test('a query that runs for too long is told with its statement, without its v
   const { url } = await usePostgres(t)
   const pool = openPool(t, url)
   const { now, advance } = manualClock()
+  const timers = fakeIntervals(t)
   const { app, lines } = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', now })
   const running = pool.query("SELECT pg_sleep(0.9), 'p4ssw0rd', $1::text", ['value-secret'])
   await eventually(() => app.poolHealth.status().main!.acquired === 1)
   advance(30_000)
-  await eventually(() => leakLines(lines).length > 0)
+  timers[0]!.tick()
   t.match(leakLines(lines), [{ leak: { sql: 'SELECT pg_sleep(?), ?, $1::text' } }])
   await running
   t.equal(leakLines(lines).length, 2)
@@ -117,8 +121,3 @@ t.test('holders of one call site are counted together, the most first', async (t
   t.match(app.poolHealth.pools.main!.holders().map(({ connections }) => connections), [3, 1])
   for (const client of clients) client.release()
 })
-
-/** As long as it can take until the pools have been looked at. */
-async function looked (): Promise<void> {
-  await new Promise((resolve) => { setTimeout(resolve, 550) })
-}
