@@ -17,6 +17,9 @@ async function scratch (t: Test): Promise<string> {
   return folder
 }
 
+// Side by side: half of the time they wait for servers.
+t.jobs = 2
+
 t.test('a PostgreSQL answers as soon as it has started and is gone when stopped', async (t) => {
   const server = await startPostgresServer({ settings: { max_connections: 20 } })
   t.same(await query(server.url, 'SHOW max_connections'), [{ max_connections: '20' }])
