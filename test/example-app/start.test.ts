@@ -2,31 +2,51 @@ import t from 'tap'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { runExample } from '../helpers/example-process.js'
+import { childrenOf, runExample } from '../helpers/example-process.js'
 import { seededPostgres } from '../helpers/example-app.js'
 import { eventually } from '../helpers/eventually.js'
+import { isAlive } from '../services/fixtures/spawn-owner.js'
 
-t.test('it starts on a Postgres and a Redis of its own, says so, and leaves neither behind', async (t) => {
-  const example = runExample(t, {})
-  const url = await example.url
-  t.match(example.output(), /Postgres: started here/)
-  t.match(example.output(), /Redis: {4}started here/)
-  t.equal(example.output().match(/^ {2}curl /gm)?.length, 8)
-  const health = await (await fetch(`${url}/api/health`)).json()
-  t.match(health, { status: 'ok', redis: 'ready' })
-  // Ctrl-C: the terminal signals the whole group.
-  process.kill(-example.child.pid!, 'SIGINT')
-  t.equal(await example.ended, 0)
-  await t.rejects(fetch(`${url}/api/health`))
-})
+t.test('on servers of its own', async (t) => {
+  const SEED_USERS = '201'
+  const first = runExample(t, { SEED_USERS })
+  const url = await first.url
 
-t.test('a second start beside it makes data of its own', async (t) => {
-  const first = runExample(t, { SEED_USERS: '201' })
-  await first.url
-  const second = runExample(t, { SEED_USERS: '201' })
-  const users = await fetch(`${await second.url}/api/users/201`)
-  t.equal(users.status, 200)
-  t.match(second.output(), /Another example runs on the kept data/)
+  t.test('it starts on a Postgres and a Redis of its own, and says so', async (t) => {
+    t.match(first.output(), /Postgres: started here/)
+    t.match(first.output(), /Redis: {4}started here/)
+    t.equal(first.output().match(/^ {2}curl /gm)?.length, 8)
+    const health = await (await fetch(`${url}/api/health`)).json()
+    t.match(health, { status: 'ok', redis: 'ready' })
+  })
+
+  t.test('a second start beside it makes data of its own, and leaves neither server behind', async (t) => {
+    const second = runExample(t, { SEED_USERS })
+    const secondUrl = await second.url
+    const users = await fetch(`${secondUrl}/api/users/201`)
+    t.equal(users.status, 200)
+    t.match(second.output(), /Another example runs on the kept data/)
+    const servers = childrenOf(second.child)
+    t.equal(servers.length, 2)
+    // Ctrl-C: the terminal signals the whole group.
+    process.kill(-second.child.pid!, 'SIGINT')
+    t.equal(await second.ended, 0)
+    await t.rejects(fetch(`${secondUrl}/api/health`))
+    t.notOk(servers.some(isAlive))
+  })
+
+  t.test('killed, it takes its servers with it', async (t) => {
+    const again = async (): Promise<boolean> => {
+      const next = runExample(t, { SEED_USERS })
+      await next.url
+      return /data kept/.test(next.output())
+    }
+    first.child.kill('SIGKILL')
+    await first.ended
+    // The next start finds the kept data free: the server that held them is gone.
+    await eventually(again, 10_000)
+    t.pass()
+  })
 })
 
 t.test('without a redis-server to be had it runs on the memory tier, and says so', async (t) => {
@@ -60,19 +80,4 @@ t.test('a taken port is named, by one instance and by several', async (t) => {
     t.not(await example.ended, 0)
     t.match(example.output(), `port ${port} is taken on 127.0.0.1: set PORT to another one`)
   }
-})
-
-t.test('killed, it takes its servers with it', async (t) => {
-  const example = runExample(t, { SEED_USERS: '202', HOST: '127.0.0.1' })
-  await example.url
-  const again = async (): Promise<boolean> => {
-    const next = runExample(t, { SEED_USERS: '202' })
-    await next.url
-    return /data kept/.test(next.output())
-  }
-  example.child.kill('SIGKILL')
-  await example.ended
-  // The next start finds the kept data free: the server that held them is gone.
-  await eventually(again, 10_000)
-  t.pass()
 })

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
 import { endWithThisProcess } from './app-process.js'
@@ -46,4 +46,11 @@ export function runExample (t: Test, environment: Record<string, string>, args: 
     await ended
   })
   return { child, output: () => output, url, ended }
+}
+
+/** The process ids of its instances, where it has several, and of what guards the servers that it has started. */
+export function childrenOf ({ pid }: ChildProcess): number[] {
+  // ps fails where there is none.
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+  return stdout.trim().split('\n').filter(Boolean).map(Number)
 }
