@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { buildExample, seededPostgres } from '../helpers/example-app.js'
-import { runExample } from '../helpers/example-process.js'
+import { childrenOf, runExample } from '../helpers/example-process.js'
 import { query } from '../helpers/postgres.js'
 import { ownRedis } from '../helpers/redis.js'
 
@@ -83,7 +82,7 @@ t.test('of the views that were acknowledged none is lost with an instance that i
   const post = async (): Promise<string | null> => {
     counts.asked++
     // A connection that was handed to the one that is killed can stay open for ever.
-    const request = { method: 'POST', headers: { connection: 'close' }, signal: AbortSignal.timeout(2_000) }
+    const request = { method: 'POST', headers: { connection: 'close' }, signal: AbortSignal.timeout(1_000) }
     const response = await fetch(`${url}/api/users/7/views`, request).catch(() => undefined)
     if (response?.status === 204) counts.acknowledged++
     return response?.headers.get('x-instance') ?? null
@@ -91,8 +90,7 @@ t.test('of the views that were acknowledged none is lost with an instance that i
   const killed = new AbortController()
   const clients = Array.from({ length: 8 }, async () => { while (!killed.signal.aborted) await post() })
   await eventually(() => counts.acknowledged > 200, 30_000)
-  const worker = Number(spawnSync('ps', ['-o', 'pid=', '--ppid', String(example.child.pid)], { encoding: 'utf8' }).stdout.trim().split('\n')[0])
-  process.kill(worker, 'SIGKILL')
+  process.kill(childrenOf(example.child)[0]!, 'SIGKILL')
   await eventually(() => example.output().includes('starting another'), 15_000)
   killed.abort()
   await Promise.all(clients)
