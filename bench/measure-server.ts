@@ -12,7 +12,7 @@ import { withVariants } from './variant-process.js'
 
 export interface ServerSettings {
   rounds: number
-  /** Seconds of load for each variant before the first round. */
+  /** Seconds of load for each variant before the first round; 0 for none. */
   warmUp: number
   /** Seconds of load for a variant in a round. */
   seconds: number
@@ -27,7 +27,7 @@ export async function measureServer (name: string, entry: ServerEntry, settings:
       progress(`${name}: warming up`, variant)
       const { url } = await ask<Listening>(child, { what: 'listen' })
       const asked = { url, connections, ...await requestsTo(url, variant, entry) }
-      await load({ ...asked, seconds: warmUp })
+      if (warmUp > 0) await load({ ...asked, seconds: warmUp })
       loads.set(variant, asked)
     }
     return await interleave([...processes.keys()], rounds, async (variant, round) => {
