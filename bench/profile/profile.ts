@@ -14,24 +14,25 @@ import { summaryText } from './summary-text.js'
 /** Microseconds between two samples. */
 const INTERVAL = 500
 
-/** Seconds of load before it counts: by then the caches are filled and the code is optimised. */
-const WARM_UP = 2
-
-/** Seconds of load under which it is seen how busy the app is. */
-const WATCH = 2
+/**
+ * Seconds of load before it counts, by when the caches are filled and the code is optimised, and of load under which it is seen
+ * how busy the app is. Neither is longer than the profile itself: who asks for a short one only wants to see that it works.
+ */
+const LEAD = 2
 
 await main('profile', async (run) => {
   await withExample([], run.route, async ({ child }, url) => {
     const file = `${run.output}.cpuprofile`
+    const lead = { url, connections: run.connections, seconds: Math.min(LEAD, run.seconds) }
     const question = async <Answer> (asked: SamplerQuestion): Promise<Answer> => await ask(child, asked)
 
     progress('Warming up…')
-    await load({ url, connections: run.connections, seconds: WARM_UP })
+    await load(lead)
 
     // Not while it is profiled: each sample wakes a process that waits, whose event loop then looks busy.
     progress('Watching the event loop…')
     await question({ what: 'watch' })
-    await load({ url, connections: run.connections, seconds: WATCH })
+    await load(lead)
     const busy = await question<Busy>({ what: 'watched' })
 
     await question({ what: 'profile', interval: INTERVAL })
