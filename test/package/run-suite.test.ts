@@ -58,6 +58,9 @@ const failures: Array<[title: string, test: string, said: RegExp]> = [
   ['that cannot be loaded', "import 'missing'", /Cannot find package 'missing'/]
 ]
 
+// Side by side: one of them waits for nearly all of its time.
+t.jobs = 2
+
 for (const [title, test, said] of failures) {
   t.test(`a file ${title} fails the run, which says why and goes on`, async (t) => {
     const { output, status, folder } = await run(t, { 'a.test.js': test, 'b.test.js': passes }, ['--jobs=1', `--timeout=${test === endless ? 3 : 60}`])
