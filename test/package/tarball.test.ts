@@ -76,9 +76,9 @@ t.test('installed into an empty folder', async (t) => {
 
   for (const script of ['boot.mjs', 'boot.cjs']) {
     await t.test(`${script} boots, answers and closes an app with each entry`, async (t) => {
-      for (const entry of entries) {
-        t.equal(await run(process.execPath, [script, entry], home), 'closed', entry)
-      }
+      // One process for all, that has to end by itself: most of its time goes into loading Fastify, pg and ioredis.
+      const closed = await run(process.execPath, [script, ...entries], home)
+      t.same(closed.trimEnd().split('\n'), entries.map((entry) => `${entry} closed`))
     })
   }
 })
