@@ -10,6 +10,23 @@ function connect (t: Test, url: string): Redis {
   return redis
 }
 
+// Side by side, and first the one that waits longest for servers.
+t.jobs = 2
+
+t.test('tests of a Cluster and of Sentinel have their own, whatever Redis the environment names', async (t) => {
+  setEnvironment(t, { REDIS_URL: 'redis://127.0.0.1:1', SUITE_CLUSTER: '[]', SUITE_SENTINEL: '{}' })
+  let ports: number[] = []
+  await t.test('a test', async (t) => {
+    const [{ nodes }, { servers, guards }] = await Promise.all([ownCluster(t), ownSentinel(t)])
+    ports = [...nodes, ...servers, ...guards].map(({ port }) => port)
+    t.equal(new Set(ports).size, 11)
+  })
+  for (const port of ports) {
+    const refused = new Promise<NodeJS.ErrnoException>((resolve) => { connect(t, `redis://127.0.0.1:${port}`).once('error', resolve) })
+    t.equal((await refused).code, 'ECONNREFUSED')
+  }
+})
+
 t.test('a frozen Redis hangs a client: its command is neither answered nor failed until Redis is resumed', async (t) => {
   const server = await ownRedis(t)
   const redis = connect(t, server.url)
@@ -64,17 +81,3 @@ for (const end of ['killed', 'living'] as const) {
     t.equal(server.url, url)
   })
 }
-
-t.test('tests of a Cluster and of Sentinel have their own, whatever Redis the environment names', async (t) => {
-  setEnvironment(t, { REDIS_URL: 'redis://127.0.0.1:1', SUITE_CLUSTER: '[]', SUITE_SENTINEL: '{}' })
-  let ports: number[] = []
-  await t.test('a test', async (t) => {
-    const [{ nodes }, { servers, guards }] = await Promise.all([ownCluster(t), ownSentinel(t)])
-    ports = [...nodes, ...servers, ...guards].map(({ port }) => port)
-    t.equal(new Set(ports).size, 11)
-  })
-  for (const port of ports) {
-    const refused = new Promise<NodeJS.ErrnoException>((resolve) => { connect(t, `redis://127.0.0.1:${port}`).once('error', resolve) })
-    t.equal((await refused).code, 'ECONNREFUSED')
-  }
-})
