@@ -3,6 +3,9 @@ import type { Advice } from './advice.js'
 import * as channels from './channels.js'
 import type { PoolWatch } from './pool-watch.js'
 
+/** Call sites that are named in a line. */
+const MOST_HOLDERS = 5
+
 /** A line with the figures of each pool, and what follows from them. */
 export class FigureLines {
   readonly #log: FastifyBaseLogger
@@ -17,8 +20,9 @@ export class FigureLines {
     const before = this.#said.get(watch) ?? 'healthy'
     this.#said.set(watch, advice.verdict)
     if (advice.verdict !== before) channels.verdict.publish(() => ({ pool: name, advice, before }))
+    const holders = advice.verdict === 'leak' ? { holders: watch.holders().slice(0, MOST_HOLDERS) } : {}
     const isWell = advice.verdict === 'healthy' || advice.verdict === 'over-provisioned'
-    this.#log[isWell ? 'info' : 'warn']({ poolHealth: { pool: name, ...watch.status(), advice } }, 'pool health')
+    this.#log[isWell ? 'info' : 'warn']({ poolHealth: { pool: name, ...watch.status(), advice, ...holders } }, 'pool health')
   }
 
   /** Writes one only where the advice is another than that of its last line. */

@@ -1,4 +1,4 @@
-import { currentContext } from '../shared/request-context.js'
+import { currentContext, inContext } from '../shared/request-context.js'
 import { isOutage } from '../shared/outage.js'
 import { startSpan } from '../shared/spans.js'
 import { captureStack, type CapturedStack } from './call-site.js'
@@ -19,10 +19,8 @@ interface PoolQueue {
   _pendingQueue?: unknown[]
 }
 
-/** The hold of a client that is in somebody's hands. */
-const HOLD = Symbol('headroom.poolHealth.hold')
-
-type Held = PgClient & { [HOLD]?: Hold | undefined }
+/** With the hold of each watch on it, while it is in somebody's hands. */
+type Held = PgClient & Record<symbol, Hold | undefined>
 
 /** Of so many queries, which return their connections themselves, one has its stack captured: that costs half a query. */
 const SAMPLE = 1_000
@@ -52,6 +50,8 @@ export class PgWatch extends PoolWatch {
   /** The statement of the `pool.query` that asks for a connection now. */
   #sql: string | undefined
   #isQuery = false
+  /** Of this watch alone: a pool can be watched by several apps. */
+  readonly #holdKey = Symbol('headroom.poolHealth.hold')
   #queries = 0
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
@@ -63,7 +63,7 @@ export class PgWatch extends PoolWatch {
     this.#watchedConnect = function connect (callback) {
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
-        watch.#ask(asked, callback)
+        watch.#ask(asked, watch.#isQuery ? callback : inItsContext(asked, callback))
         return undefined
       }
       return new Promise<PgClient>((resolve, reject) => {
@@ -93,8 +93,8 @@ export class PgWatch extends PoolWatch {
         this.#fresh = client
         this.answered()
       }],
-      ['acquire', (client: Held) => { client[HOLD] = this.acquired() }],
-      ['release', (error: unknown, client) => { this.#released(error, client) }],
+      ['acquire', (client: Held) => { client[this.#holdKey] = this.acquired() }],
+      ['release', (error: unknown, client) => { this.#released(error, client as Held) }],
       ['remove', () => { this.counters.closed++ }]
     ]
     for (const [event, listener] of this.#listeners) pool.on(event, listener)
@@ -205,7 +205,7 @@ export class PgWatch extends PoolWatch {
       this.#failed(error, callback)
       return
     }
-    const hold = (client as Held)[HOLD]
+    const hold = (client as Held)[this.#holdKey]
     // Undefined for who asked before the close, and has it after.
     if (hold !== undefined) {
       this.waited(hold.since - since, wait)
@@ -227,7 +227,8 @@ export class PgWatch extends PoolWatch {
   #enqueue (callback: Callback): unknown {
     const queue = this.pool._pendingQueue
     const before = queue?.length
-    void this.#connect.call(this.pool, callback)
+    // Not for the request that asks: a socket that is opened would keep it, with all it holds, and tell others that they are it.
+    inContext(undefined, () => { void this.#connect.call(this.pool, callback) })
     return queue !== undefined && queue.length > before! ? queue.at(-1) : undefined
   }
 
@@ -239,7 +240,7 @@ export class PgWatch extends PoolWatch {
 
   /** Who asked for it did not wait so long. */
   #giveBackUnwanted (client: PgClient): void {
-    const hold = (client as Held)[HOLD]
+    const hold = (client as Held)[this.#holdKey]
     if (hold !== undefined) this.unwanted(hold)
     client.release()
   }
@@ -274,11 +275,16 @@ export class PgWatch extends PoolWatch {
 
   #released (error: unknown, client: Held): void {
     if (error && isOutage(error)) this.isAway()
-    const hold = client[HOLD]
+    const hold = client[this.#holdKey]
     if (hold === undefined) return
-    client[HOLD] = undefined
+    client[this.#holdKey] = undefined
     this.released(hold, !error)
   }
+}
+
+/** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */
+function inItsContext ({ context }: Asked, callback: Callback): Callback {
+  return context === undefined ? callback : (...args) => { inContext(context, () => { callback(...args) }) }
 }
 
 function sqlOf (query: unknown): string | undefined {

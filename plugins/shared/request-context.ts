@@ -10,15 +10,15 @@ export interface RequestContext {
 }
 
 // One for all of the package: on Node 20 each of them costs every promise of the process.
-const storage = new AsyncLocalStorage<RequestContext>()
+const storage = new AsyncLocalStorage<RequestContext | undefined>()
 
 /** That of the request whose hooks or handler, or what they have begun, runs now. */
 export function currentContext (): RequestContext | undefined {
   return storage.getStore()
 }
 
-/** Runs `work`, and everything it begins, for the request of `context`. */
-export function inContext<T> (context: RequestContext, work: () => T): T {
+/** Runs `work`, and everything it begins, for the request of `context`; for none where that is undefined: a connection that is made for many keeps none. */
+export function inContext<T> (context: RequestContext | undefined, work: () => T): T {
   return storage.run(context, work)
 }
 

@@ -1,0 +1,107 @@
+import t from 'tap'
+import { usePostgres } from '../helpers/postgres.js'
+import { currentContext } from '../../plugins/shared/request-context.js'
+import { collectSpans, enableSpans, type Span } from '../../plugins/shared/spans.js'
+import { buildApp, openPool } from './build-app.js'
+import { FakePool } from './fake-pool.js'
+
+t.test('query() gives what pool.query gives, from the first pool or the one that is named', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app } = await buildApp(t, { pools: { main: openPool(t, url), reads: openPool(t, url, { application_name: 'reads' }) } })
+  const { rows, rowCount, command } = await app.poolHealth.query<{ sum: number }>('SELECT $1::int + 1 AS sum', [41])
+  t.strictSame([rows, rowCount, command], [[{ sum: 42 }], 1, 'SELECT'])
+  t.match((await app.poolHealth.query({ text: 'SHOW application_name' }, undefined, { pool: 'reads' })).rows, [{ application_name: 'reads' }])
+  t.match(app.poolHealth.status(), { main: { acquired: 1 }, reads: { acquired: 1 } })
+  await t.rejects(app.poolHealth.query('SELECT 1', [], { pool: 'read' }), { code: 'FST_HEADROOM_POOL_HEALTH_QUERY', message: 'pool-health: query: expected the name of a pool of Postgres, got "read"' })
+})
+
+t.test('the connection goes back whatever the query does, and the error is the driver\'s', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { app } = await buildApp(t, { pools: { main: pool } })
+  await t.rejects(app.poolHealth.query('SELECT 1/0'), { code: '22012' })
+  await t.rejects(app.poolHealth.query('SELEKT'), { code: '42601' })
+  await t.rejects(app.poolHealth.query('SELECT $1::int', []), { code: '42P02' })
+  t.strictSame((await app.poolHealth.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+  t.match(app.poolHealth.status().main, { waiting: 0, asked: 4, acquired: 4, released: 4, idle: 1 })
+})
+
+t.test('a query is a span of the request, named by its shape, and so is the wait for a connection', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { app } = await buildApp(t, { pools: { main: pool } })
+  const disable = enableSpans()
+  t.teardown(disable)
+  const spans: Span[] = []
+  const collect = async (work: () => Promise<unknown>): Promise<string[]> => {
+    await collectSpans((span) => spans.push(span), work)
+    t.ok(spans.every(({ start, end }) => end! >= start))
+    return spans.splice(0).map(({ name }) => name)
+  }
+  await pool.query('SELECT 1')
+  t.strictSame(await collect(() => app.poolHealth.query("SELECT 'p4ssw0rd', $1::text", ['s3cret'])), ['pool main: SELECT ?, $1::text'])
+  t.strictSame(await collect(async () => await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 2')])), ['pool main: wait'])
+})
+
+t.test('a pool that another library has wrapped since goes on working after the close, and so does query()', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url)
+  const bare = pool.connect
+  const { app } = await buildApp(t, { pools: { main: pool } })
+  const ours = pool.connect
+  let calls = 0
+  pool.connect = function (this: unknown, ...args: unknown[]) { calls++; return Reflect.apply(ours, this, args) as never } as typeof pool.connect
+  await app.close()
+  t.strictSame((await app.poolHealth.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+  t.equal(calls, 1)
+
+  const other = openPool(t, url)
+  const second = await buildApp(t, { pools: { main: other } })
+  t.not(other.connect, bare)
+  await second.app.close()
+  t.equal(other.connect, bare, 'as it was')
+  t.notOk(Object.hasOwn(other, 'connect') || Object.hasOwn(other, 'query'))
+})
+
+t.test('two apps can watch one pool', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const first = await buildApp(t, { pools: { main: pool } })
+  const second = await buildApp(t, { pools: { main: pool } })
+  await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 2')])
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  client.release()
+  const { rows } = await pool.query<{ open: boolean }>('SELECT now() <> statement_timestamp() AS open')
+  t.strictSame(rows, [{ open: false }])
+  for (const { app } of [first, second]) t.match(app.poolHealth.status().main, { acquired: 4, released: 4, waiting: 0 })
+  await first.app.close()
+  t.strictSame((await pool.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+})
+
+t.test('a connection that is opened for a request keeps it not, and who is called back is called back for its own', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const opened: unknown[] = []
+  const { app } = await buildApp(t, { pools: { main: pool } }, (app) => {
+    pool.on('connect', () => opened.push(currentContext()))
+    app.get('/', async (request) => await new Promise((resolve, reject) => {
+      pool.connect((error, client, release) => {
+        if (error) reject(error)
+        client!.query('SELECT 1', () => {
+          release()
+          resolve({ isItsOwn })
+        })
+        const isItsOwn = currentContext()?.request === request
+      })
+    }))
+  })
+  const replies = await Promise.all([1, 2, 3].map(() => app.inject('/')))
+  t.strictSame(replies.map((reply) => reply.json<object>()), Array(3).fill({ isItsOwn: true }))
+  t.strictSame(opened, [undefined])
+})
+
+t.test('a wrong way to ask fails as pg has it fail', async (t) => {
+  const { app } = await buildApp(t, { pools: { main: new FakePool() } })
+  await t.rejects(app.poolHealth.query('SELECT 1'), { message: 'a fake has none' })
+})
