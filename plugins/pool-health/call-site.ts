@@ -10,10 +10,10 @@ const FRAMES = 20
 const canRaise = Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable === true
 
 /** The stack above `below`, a function that is being called. */
-export function captureStack (below: (...args: never[]) => unknown): CapturedStack {
+export function captureStack (below: (...args: never[]) => unknown, frames = FRAMES): CapturedStack {
   const holder: CapturedStack = {}
   const { stackTraceLimit } = Error
-  if (canRaise) Error.stackTraceLimit = FRAMES
+  if (canRaise) Error.stackTraceLimit = frames
   Error.captureStackTrace(holder, below)
   if (canRaise) Error.stackTraceLimit = stackTraceLimit
   return holder

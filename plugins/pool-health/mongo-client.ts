@@ -3,6 +3,7 @@ import type { MongoSettings } from './settings-check.js'
 /** What is used of a MongoClient. */
 export interface MongoClient {
   readonly options: MongoSettings
+  readonly topology?: { isConnected? (): boolean } | undefined
   db (name: string): { command (command: object, options?: object): Promise<unknown> }
   // As those of an EventEmitter, whose types these have to fit.
   on (event: any, listener: (...args: any[]) => void): unknown
@@ -12,7 +13,7 @@ export interface MongoClient {
 /** A MongoClient, or what has one: a connection of Mongoose, or Mongoose itself, whose `connection` is meant. */
 export type MongoSource = MongoClient | { getClient (): unknown } | { connection: { getClient (): unknown } }
 
-/** Undefined where there is none, or none yet: Mongoose has it once it connects. */
+/** Undefined where there is none, or it is not connected, or not any more. */
 export function mongoClientOf (source: unknown): MongoClient | undefined {
   const { getClient, connection } = (source ?? {}) as { getClient?: unknown, connection?: unknown }
   if (isMongoClient(source)) return source
@@ -29,5 +30,17 @@ function mongoClient (value: unknown): MongoClient | undefined {
 function isMongoClient (value: unknown): value is MongoClient {
   const client = value as Partial<MongoClient> | null | undefined
   return typeof client === 'object' && client !== null && typeof client.db === 'function' && typeof client.on === 'function' &&
-    typeof client.off === 'function' && typeof client.options === 'object' && client.options !== null && 'maxPoolSize' in client.options
+    typeof client.off === 'function' && typeof client.options === 'object' && client.options !== null && 'maxPoolSize' in client.options &&
+    // It has one from its connect to its close; that servers are away does not make it unconnected.
+    typeof client.topology === 'object' && client.topology.isConnected?.() !== false
+}
+
+/** The driver's, of `waitQueueTimeoutMS`, or an error of which that is the cause: its pool had no connection to give, which says nothing of the server. */
+export function isQueueTimeout (error: unknown): boolean {
+  for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
+    const { name, cause } = error as { name?: unknown, cause?: unknown }
+    if (name === 'MongoWaitQueueTimeoutError') return true
+    error = cause
+  }
+  return false
 }

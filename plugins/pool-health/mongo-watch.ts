@@ -3,7 +3,7 @@ import { currentContext } from '../shared/request-context.js'
 import { captureStack } from './call-site.js'
 import { BusyError } from './errors.js'
 import type { Asked, Hold } from './holds.js'
-import type { MongoClient } from './mongo-client.js'
+import { isQueueTimeout, type MongoClient } from './mongo-client.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
@@ -22,18 +22,34 @@ interface TopologyEvent {
 
 /** What is not in the driver's types: the pool of each server. */
 interface Topology {
-  topology?: { s?: { servers?: ReadonlyMap<string, { pool?: ServerPool }> } }
+  description?: TopologyEvent['newDescription']
+  s?: { servers?: ReadonlyMap<string, { pool?: ServerPool }> }
 }
 
 interface ServerPool {
-  totalConnectionCount: number
-  availableConnectionCount: number
-  pendingConnectionCount: number
-  waitQueueSize: number
+  readonly address: string
+  readonly totalConnectionCount: number
+  readonly availableConnectionCount: number
+  /** Of `waitQueue`, in which who gave up stands until it is at the head. */
+  readonly waitQueueSize: number
+  readonly waitQueue: Iterable<Place> & { last (): Place | null }
+  readonly connections: Iterable<{ readonly id: number }>
+  readonly checkedOut: Iterable<{ readonly id: number }>
+}
+
+/** That of one who asks, in the queue of its pool. */
+interface Place {
+  readonly checkoutTime: number
+  /** Its operation was aborted, or has waited for too long. */
+  readonly cancelled: boolean
 }
 
 interface Asker {
   readonly address: string
+  /** On the driver's clock. */
+  asks: number
+  place: Place | undefined
+  /** On the clock of the watch, milliseconds. */
   readonly since: number
   readonly asked: Asked
   readonly wait: Waiting | undefined
@@ -41,6 +57,9 @@ interface Asker {
 
 /** Of so many operations one has its stack captured. */
 const SAMPLE = 100
+
+/** The driver and Mongoose have a score of frames of their own between a route and its connection. */
+const FRAMES = 40
 
 /** Milliseconds that a sign of life may take. */
 const ASK_WITHIN = 1_000
@@ -51,47 +70,64 @@ const ASK_WITHIN = 1_000
  */
 export class MongoWatch extends PoolWatch {
   readonly kind = 'mongodb'
-  readonly #client: MongoClient & Topology
+  readonly #client: MongoClient
   readonly #listeners: ReadonlyArray<readonly [string, (event: any) => void]>
-  /** Connections that are open, as far as events have told: `address#id`. */
+  /** Connections that are open: `address#id`. */
   readonly #open = new Set<string>()
   readonly #addresses = new Set<string>()
   readonly #held = new Map<string, Hold>()
-  /** Who waits for a connection; also who has given up, which the driver tells nobody. */
+  /** Who waits for a connection, in the order in which they asked; also who has given up, which the driver tells nobody. */
   #askers: Asker[] = []
+  /** Of those, the ones that the driver is just about to put into its queue. */
+  #arriving: Asker[] = []
+  readonly #began = driversClock()
   #operations = 0
-  #hasServer = true
+  #hasServer: boolean
+  readonly #arrive: () => void
+  /** The connection that is on its way back: one that broke is closed before it is there. */
+  #returning: string | undefined
+  #hasFailed = false
 
   constructor (name: string, client: MongoClient, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
     this.#client = client
+    this.#hasServer = hasServer(this.#topology?.description)
+    if (!this.#hasServer) this.isAway()
+    this.#takeOver()
+    const asks = this.#safely((event: PoolEvent) => { this.#asks(event, asks) })
+    this.#arrive = this.#safely<void>(() => { this.#arrived() })
+    const isBack = this.#safely<void>(() => { this.#isBack() })
     this.#listeners = [
-      ['connectionCheckOutStarted', (event: PoolEvent) => { this.#asks(event) }],
-      ['connectionCheckedOut', (event: PoolEvent) => { this.#has(event) }],
-      ['connectionCheckOutFailed', (event: PoolEvent) => { this.#failed(event) }],
-      ['connectionCheckedIn', (event: PoolEvent) => {
+      ['connectionCheckOutStarted', asks],
+      ['connectionCheckedOut', this.#safely((event: PoolEvent) => { this.#has(event) })],
+      ['connectionCheckOutFailed', this.#safely((event: PoolEvent) => { this.#failed(event) })],
+      ['connectionCheckedIn', this.#safely((event: PoolEvent) => {
         const id = idOf(event)
         const hold = this.#held.get(id)
+        this.#returning = id
+        queueMicrotask(isBack)
         if (hold === undefined) return
         this.#held.delete(id)
-        this.released(hold, this.#hasServer)
-      }],
-      ['connectionReady', (event: PoolEvent) => {
-        this.counters.opened++
-        this.#open.add(idOf(event))
+        this.released(hold, false)
+      })],
+      ['connectionReady', this.#safely((event: PoolEvent) => {
+        this.#opened(idOf(event))
         this.created(event.durationMS ?? 0)
-      }],
-      ['connectionClosed', (event: PoolEvent) => {
-        if (this.#open.delete(idOf(event))) this.counters.closed++
-        if (event.reason === 'error' && event.error != null) this.counters.errors++
-      }],
-      ['topologyDescriptionChanged', ({ newDescription: { servers } }: TopologyEvent) => {
-        this.#hasServer = [...servers.values()].some(({ type }) => type !== 'Unknown')
-        if (this.#hasServer) this.answered()
-        else this.isAway()
-      }]
+      })],
+      ['connectionClosed', this.#safely((event: PoolEvent) => { this.#closed(event) })],
+      ['topologyDescriptionChanged', this.#safely(({ newDescription }: TopologyEvent) => {
+        const hadServer = this.#hasServer
+        this.#hasServer = hasServer(newDescription)
+        if (!this.#hasServer) this.isAway()
+        else if (!hadServer) this.answered()
+      })]
     ]
     for (const [event, listener] of this.#listeners) client.on(event, listener)
+  }
+
+  override look (): void {
+    this.#forgetThoseWhoLeft()
+    super.look()
   }
 
   close (): void {
@@ -99,90 +135,212 @@ export class MongoWatch extends PoolWatch {
   }
 
   protected gauges (): PoolGauges {
+    this.#forgetThoseWhoLeft()
+    return this.#gauges(this.#serverPools(), this.#addresses.size)
+  }
+
+  #gauges (pools: ServerPool[], servers: number): PoolGauges {
     const { maxPoolSize = 100 } = this.#client.options
-    const max = maxPoolSize === 0 ? Infinity : maxPoolSize * Math.max(1, this.#addresses.size)
-    const pools = this.#serverPools()
+    const max = maxPoolSize === 0 ? Infinity : maxPoolSize * Math.max(1, servers)
     // Of a driver in which they cannot be found, what its events have told.
     if (pools.length === 0) return { size: this.#open.size, idle: Math.max(0, this.#open.size - this.holds.size), waiting: this.#askers.length, max }
-    const sum = (count: keyof ServerPool): number => pools.reduce((total, pool) => total + pool[count], 0)
-    return { size: sum('totalConnectionCount'), idle: sum('availableConnectionCount'), waiting: sum('waitQueueSize'), max }
+    const sum = (count: 'totalConnectionCount' | 'availableConnectionCount' | 'waitQueueSize'): number => pools.reduce((total, pool) => total + pool[count], 0)
+    // Of the queue some may have given up, of the askers some may have their connections opened.
+    const waiting = Math.min(sum('waitQueueSize'), this.#askers.length)
+    return { size: sum('totalConnectionCount'), idle: sum('availableConnectionCount'), waiting, max }
   }
 
   protected async ask (): Promise<void> {
+    // Not only given up: a ping that waits for a server would wait on, and so would the next one.
+    const abort = new AbortController()
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => { reject(new BusyError(this.name)) }, ASK_WITHIN)
+        timer = setTimeout(() => {
+          // Where nobody waits for a connection, the ping has one, and it is the server that says nothing.
+          if (this.gauges().waiting === 0) this.isAway()
+          reject(new BusyError(this.name))
+          abort.abort()
+        }, ASK_WITHIN)
       })
-      await Promise.race([this.#client.db('admin').command({ ping: 1 }), late])
+      await Promise.race([this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal }), late])
+    } catch (error) {
+      if (isOutage(error) && !isQueueTimeout(error)) this.isAway()
+      throw error
     } finally {
       clearTimeout(timer)
     }
   }
 
+  /** What the pools had and did before the watch began. */
+  #takeOver (): void {
+    const since = this.settings.now()
+    for (const { address, connections, checkedOut, waitQueue } of this.#serverPools()) {
+      for (const { id } of connections) this.#opened(idOf({ address, connectionId: id }))
+      for (const { id } of checkedOut) {
+        this.#addresses.add(address)
+        this.counters.asked++
+        const connection = idOf({ address, connectionId: id })
+        this.#opened(connection)
+        this.#held.set(connection, this.acquired())
+      }
+      for (const place of waitQueue) {
+        if (place.cancelled) continue
+        this.#addresses.add(address)
+        this.counters.asked++
+        const wait = { since, isFull: true, utilization: performance.eventLoopUtilization() }
+        this.#askers.push({ address, asks: place.checkoutTime, place, since, wait, asked: NOBODY })
+      }
+    }
+  }
+
   /** Still in the context of the request that asks. */
-  #asks ({ address }: PoolEvent): void {
+  #asks ({ address }: PoolEvent, below: (event: PoolEvent) => void): void {
+    const asks = driversClock()
     this.counters.asked++
     this.#addresses.add(address)
-    const { size, idle, waiting, max } = this.gauges()
+    const pools = this.#serverPools()
+    const { size, idle, waiting, max } = this.#gauges(pools.filter((pool) => pool.address === address), 1)
     const since = this.settings.now()
     const wait = idle > waiting ? undefined : { since, isFull: idle + max - size <= waiting, utilization: performance.eventLoopUtilization() }
-    const stack = this.#operations++ % SAMPLE === 0 ? captureStack(this.#client.on) : undefined
-    this.#askers.push({ address, since, wait, asked: { stack, context: currentContext(), sql: undefined } })
+    const stack = this.#operations++ % SAMPLE === 0 ? captureStack(below, FRAMES) : undefined
+    const asker = { address, asks, place: undefined, since, wait, asked: { stack, context: currentContext(), sql: undefined } }
+    this.#askers.push(asker)
+    if (this.#arriving.push(asker) === 1) queueMicrotask(this.#arrive)
+  }
+
+  /** The driver looks at its queue later: in a microtask, too. */
+  #arrived (): void {
+    const arrived = this.#arriving
+    this.#arriving = []
+    for (const { address, waitQueue } of this.#serverPools()) {
+      const here = arrived.filter((asker) => asker.address === address)
+      const places = here.length === 1 ? [waitQueue.last()] : here.length === 0 ? [] : [...waitQueue].slice(-here.length)
+      for (const [index, asker] of here.entries()) {
+        const place = places[index]
+        if (place == null) continue
+        asker.place = place
+        asker.asks = place.checkoutTime
+      }
+    }
   }
 
   #has (event: PoolEvent): void {
     const id = idOf(event)
-    this.#open.add(id)
-    const asker = this.#askerOf(event)
+    this.#opened(id)
+    const asker = this.#askerOf(event, false)
     const hold = this.acquired()
     this.#held.set(id, hold)
-    if (asker === undefined) return
     hold.asked = asker.asked
-    this.waited(hold.since - asker.since, asker.wait)
+    this.waited(Math.max(0, hold.since - asker.since), asker.wait)
   }
 
   #failed (event: PoolEvent): void {
-    this.#askerOf(event)
-    if (event.reason === 'timeout') this.counters.timeouts++
-    else this.counters.failed++
+    const isTimeout = event.reason === 'timeout'
+    this.#askerOf(event, isTimeout)
+    if (isTimeout) {
+      // All connections were in use, which says nothing of the server.
+      this.counters.timeouts++
+      return
+    }
+    this.counters.failed++
     if (isOutage(event.error)) this.isAway()
   }
 
-  /** The events do not say of whom they tell: it is who has waited for so long as they say. */
-  #askerOf ({ address, durationMS = 0 }: PoolEvent): Asker | undefined {
-    const began = this.settings.now() - durationMS
+  #opened (id: string): void {
+    if (this.#open.has(id)) return
+    this.#open.add(id)
+    this.counters.opened++
+  }
+
+  #closed (event: PoolEvent): void {
+    const id = idOf(event)
+    // Else it could not be opened, which who wanted it is told.
+    if (!this.#open.delete(id)) return
+    this.counters.closed++
+    if (event.reason !== 'error') return
+    // Whoever had it knows.
+    if (id === this.#returning) this.#returning = undefined
+    else this.counters.errors++
+  }
+
+  #isBack (): void {
+    if (this.#returning === undefined) return
+    this.#returning = undefined
+    if (this.#hasServer) this.answered()
+  }
+
+  /**
+   * The events do not say of whom they tell: it is who has waited for so long as they say.
+   *
+   * @param isCancelled whether its place in the queue must be, or must not
+   */
+  #askerOf ({ address, durationMS = 0 }: PoolEvent, isCancelled: boolean): Asker {
+    const began = driversClock() - durationMS
     let nearest = -1
     let distance = Infinity
     for (const [index, asker] of this.#askers.entries()) {
-      const off = Math.abs(asker.since - began)
-      if (asker.address !== address || off >= distance) continue
+      if (asker.asks > began + distance) break
+      const off = Math.abs(asker.asks - began)
+      if (asker.address !== address || off >= distance || (asker.place?.cancelled ?? isCancelled) !== isCancelled) continue
       nearest = index
       distance = off
     }
-    const [asker] = nearest === -1 ? [] : this.#askers.splice(nearest, 1)
-    this.#forgetThoseWhoLeft()
-    return asker
+    // Before the watch began, a connection was being opened for it. The driver rounds, and so do we.
+    const isUnknown = nearest === -1 || (began < this.#began && distance > 1)
+    if (!isUnknown) return this.#askers.splice(nearest, 1)[0]!
+    this.counters.asked++
+    return { address, asks: began, place: undefined, since: this.settings.now() - durationMS, wait: undefined, asked: NOBODY }
   }
 
   /** An operation whose signal aborts ends without an event. */
   #forgetThoseWhoLeft (): void {
-    const pools = this.#serverPools()
-    if (pools.length === 0) return
-    const present = pools.reduce((total, { waitQueueSize, pendingConnectionCount }) => total + waitQueueSize + pendingConnectionCount, 0)
-    // The one that is just being served stands in the queue still.
-    if (this.#askers.length > present + 1) this.#askers = this.#askers.slice(-present - 1)
+    const before = this.#askers.length
+    this.#askers = this.#askers.filter(({ place }) => place?.cancelled !== true)
+    this.counters.failed += before - this.#askers.length
+  }
+
+  get #topology (): Topology | undefined {
+    return this.#client.topology as Topology | undefined
   }
 
   #serverPools (): ServerPool[] {
-    const servers = this.#client.topology?.s?.servers
+    const servers = this.#topology?.s?.servers
     if (!(servers instanceof Map)) return []
     const pools: ServerPool[] = []
-    for (const { pool } of servers.values() as Iterable<{ pool?: ServerPool }>) if (typeof pool?.waitQueueSize === 'number') pools.push(pool)
+    for (const { pool } of servers.values() as Iterable<{ pool?: ServerPool }>) if (isServerPool(pool)) pools.push(pool)
     return pools
+  }
+
+  /** What a listener throws, or a clock or a log of the host that it calls, the driver would fail somebody's operation with. */
+  #safely<Event> (listener: (event: Event) => void): (event: Event) => void {
+    return (event) => {
+      try {
+        listener(event)
+      } catch (error) {
+        if (this.#hasFailed) return
+        this.#hasFailed = true
+        process.emitWarning(`pool-health: the watch of pool ${this.name} failed, and its figures are not right any more: ${String(error)}`)
+      }
+    }
   }
 }
 
-function idOf ({ address, connectionId }: PoolEvent): string {
+const NOBODY: Asked = { stack: undefined, context: undefined, sql: undefined }
+
+/** In whole milliseconds, as the driver has them. */
+function driversClock (): number {
+  return Math.floor(performance.now())
+}
+
+function hasServer (description: TopologyEvent['newDescription'] | undefined): boolean {
+  return description === undefined || [...description.servers.values()].some(({ type }) => type !== 'Unknown')
+}
+
+function isServerPool (pool: ServerPool | undefined): pool is ServerPool {
+  return typeof pool?.waitQueueSize === 'number' && typeof pool.waitQueue?.last === 'function' && [pool.waitQueue, pool.connections, pool.checkedOut].every((part) => typeof part?.[Symbol.iterator] === 'function')
+}
+
+function idOf ({ address, connectionId }: Pick<PoolEvent, 'address' | 'connectionId'>): string {
   return `${address}#${connectionId}`
 }
