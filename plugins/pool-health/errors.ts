@@ -5,8 +5,8 @@ export const OptionError = createError<'FST_HEADROOM_POOL_HEALTH_OPTION', [strin
 export const QueryError = createError<'FST_HEADROOM_POOL_HEALTH_QUERY', [string]>(
   'FST_HEADROOM_POOL_HEALTH_QUERY', 'pool-health: %s', 500, TypeError)
 
-/** There is no connection within the route's deadline. */
-export const BusyError = createError<'FST_HEADROOM_POOL_HEALTH_BUSY', [string]>(
+/** There is no connection within the route's deadline. `cause` is what the driver said, where it said something. */
+export const BusyError = createError<'FST_HEADROOM_POOL_HEALTH_BUSY', [string] | [string, { cause: unknown }]>(
   'FST_HEADROOM_POOL_HEALTH_BUSY', 'pool-health: the pool %s has no connection to give in time', 503)
 
 /** `cause` is what the driver said. */

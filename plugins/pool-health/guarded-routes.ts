@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { isOutage } from '../shared/outage.js'
 import { appendRouteHook, wrapHandler } from '../shared/route-hooks.js'
 import { AwayError, BusyError, comeAgain, retryAfterOf } from './errors.js'
+import { isQueueTimeout } from './mongo-client.js'
 import type { PoolWatch } from './pool-watch.js'
 
 /** Milliseconds after which who found the database away is asked to come again. */
@@ -28,9 +29,9 @@ export function guardRoute (route: RouteOptions, { deadline, before }: GuardedRo
     try {
       result = handle(request, reply)
     } catch (error) {
-      throw unavailable(error, request)
+      throw unavailable(error, request, before)
     }
-    return isThenable(result) ? result.then(undefined, (error: unknown) => { throw unavailable(error, request) }) : result
+    return isThenable(result) ? result.then(undefined, (error: unknown) => { throw unavailable(error, request, before) }) : result
   })
   appendRouteHook(route, 'onError', setRetryAfter)
 }
@@ -42,8 +43,9 @@ function setRetryAfter (_request: FastifyRequest, reply: FastifyReply, error: un
   done()
 }
 
-function unavailable (error: unknown, { method }: FastifyRequest): unknown {
+function unavailable (error: unknown, { method }: FastifyRequest, before: PoolWatch | undefined): unknown {
   if (error instanceof BusyError || error instanceof AwayError) return error
+  if (isQueueTimeout(error)) return comeAgain(new BusyError(before?.name ?? 'of MongoDB', { cause: error }), before?.predictedWait() ?? COME_AGAIN)
   if (!isOutage(error) && !HANGS.test(String((error as Error | undefined)?.message))) return error
   const away = new AwayError({ cause: error })
   // Whether a write was carried out is not known: who comes again would do it twice.
