@@ -1,0 +1,149 @@
+import { setMaxListeners } from 'node:events'
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { manualClock } from '../helpers/clock.js'
+import { eventually } from '../helpers/eventually.js'
+import { ownMongo } from '../helpers/mongo.js'
+import { buildApp } from './build-app.js'
+import { addUp, connectMongoose, things } from './mongo-pool.js'
+
+t.test('a request that would wait for too long is refused before its handler; who was admitted is served', async (t) => {
+  for (const hasOwnHandler of [false, true]) {
+    const server = await ownMongo(t)
+    const connection = await connectMongoose(t, server.url, { maxPoolSize: 2 })
+    const Thing = things(connection)
+    const { now, advance } = manualClock()
+    let handled = 0
+    const handler = async () => {
+      handled++
+      return await Thing.find()
+    }
+    const { app, lines } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
+      if (hasOwnHandler) app.setErrorHandler(async (error: Error & { code: string }, _request, reply) => await reply.code(503).send({ code: error.code }))
+      app.get('/named', { config: { poolHealth: { deadline: '50ms', pool: 'mongo' } } }, handler)
+      app.get('/first', { config: { poolHealth: { deadline: '50ms' } } }, handler)
+      app.get('/any', handler)
+    })
+    const { mongo } = app.poolHealth.pools
+    const held = server.holdFinds()
+    const admitted = ['/named', '/first', '/any', '/any', '/any'].map(async (url) => await app.inject(url))
+    await held.arrived(2)
+    await eventually(() => mongo!.status().waiting === 3)
+    t.equal(mongo!.predictedWait(), 0, 'nothing is known of them yet')
+    advance(200)
+    t.equal(mongo!.predictedWait(), 400, 'the fourth in the queue for two that have been held for 200 ms')
+
+    const took: number[] = []
+    for (const url of ['/named', '/first', '/named', '/first']) {
+      const start = performance.now()
+      const reply = await app.inject(url)
+      took.push(performance.now() - start)
+      t.match(reply, { statusCode: 503, headers: { 'retry-after': '1' } })
+      t.match(reply.json(), { code: 'FST_HEADROOM_POOL_HEALTH_BUSY', ...(!hasOwnHandler && { message: 'pool-health: the pool mongo has no connection to give in time' }) })
+    }
+    t.equal(handled, 5)
+    t.ok(Math.min(...took) < 5, `in ${Math.min(...took)} ms`)
+    t.match(mongo!.status(), { asked: 9, acquired: 2, refused: 4, waiting: 3, size: 2, idle: 0, max: 2, ready: true })
+    addUp(t, mongo!.status())
+    t.equal(lines().filter(({ msg }) => /the pool is exhausted/.test(msg)).length, 1)
+
+    held.open()
+    t.strictSame((await Promise.all(admitted)).map(({ statusCode }) => statusCode), [200, 200, 200, 200, 200])
+    t.equal(mongo!.predictedWait(), 0)
+    t.equal((await app.inject('/named')).statusCode, 200)
+    t.match(mongo!.status(), { waiting: 0, idle: 2, acquired: 6, released: 6, refused: 4 })
+    addUp(t, mongo!.status())
+  }
+})
+
+t.test('a queue that is short is waited in', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1 })
+  const { now, advance } = manualClock()
+  const { app } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
+    app.get('/', { config: { poolHealth: { deadline: '50ms' } } }, async () => await things(connection).find())
+  })
+  const held = server.holdFinds()
+  const replies = [app.inject('/')]
+  await held.arrived()
+  advance(30)
+  replies.push(app.inject('/'))
+  await eventually(() => app.poolHealth.status().mongo!.waiting === 1)
+  t.equal((await app.inject('/')).statusCode, 503, 'two would be too many')
+  held.open()
+  t.strictSame((await Promise.all(replies)).map(({ statusCode }) => statusCode), [200, 200])
+})
+
+t.test('an operation that has waited for waitQueueTimeoutMS is a 503 of a busy pool, not of a server that is away', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1, waitQueueTimeoutMS: 30 })
+  const Thing = things(connection)
+  const addRoutes = (app: FastifyInstance) => {
+    app.get('/held', async () => await Thing.find())
+    app.post('/guarded', { config: { poolHealth: { deadline: '10s' } } }, async () => await Thing.find())
+    app.get('/wrapped', { config: { poolHealth: true } }, async () => {
+      try {
+        return await Thing.find()
+      } catch (cause) {
+        throw new Error('no things', { cause })
+      }
+    })
+  }
+  const { app } = await buildApp(t, { pools: { mongo: connection } }, addRoutes)
+  const status = () => app.poolHealth.status().mongo!
+  await Thing.find()
+  const held = server.holdFinds()
+  const first = app.inject('/held')
+  await held.arrived()
+  for (const [index, request] of [{ method: 'POST', url: '/guarded' } as const, '/wrapped'].entries()) {
+    const reply = await app.inject(request)
+    t.match(reply, { statusCode: 503, headers: { 'retry-after': '1' } })
+    t.match(reply.json(), { code: 'FST_HEADROOM_POOL_HEALTH_BUSY' })
+    t.match(status(), { timeouts: index + 1, failed: 0, ready: true, waiting: 0 }, 'nor does it wait any more')
+    addUp(t, status())
+  }
+  t.equal(await app.poolHealth.isReady(), true)
+  held.open()
+  t.equal((await first).statusCode, 200)
+  addUp(t, status())
+})
+
+t.test('operations that are aborted while they wait are not waited with any more', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1 })
+  const { app } = await buildApp(t, { pools: { mongo: connection } })
+  const all = connection.getClient().db().collection('things')
+  const { mongo } = app.poolHealth.pools
+  const held = server.holdFinds()
+  const finds = [all.findOne()]
+  await held.arrived()
+  const abort = new AbortController()
+  setMaxListeners(0, abort.signal)
+  const aborted = Promise.allSettled(Array.from({ length: 200 }, async (_, index) => {
+    if (index % 100 === 50) finds.push(all.findOne())
+    return await all.findOne({}, { signal: abort.signal })
+  }))
+  await eventually(() => mongo!.status().waiting === 202)
+  addUp(t, mongo!.status())
+  abort.abort()
+  t.ok((await aborted).every(({ status }) => status === 'rejected'))
+  await eventually(() => mongo!.status().waiting === 2)
+  t.match(mongo!.status(), { asked: 203, acquired: 1, failed: 200, ready: true })
+  addUp(t, mongo!.status())
+  held.open()
+  await Promise.all(finds)
+  t.match(mongo!.status(), { asked: 203, acquired: 3, released: 3, failed: 200, waiting: 0, idle: 1 })
+  await all.findOne()
+  t.match(mongo!.status(), { asked: 204, acquired: 4, released: 4, failed: 200 })
+  addUp(t, mongo!.status())
+})
+
+t.test('a pool of MongoDB that a route names must be one', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url)
+  for (const pool of ['none', 'constructor']) {
+    await t.rejects(buildApp(t, { pools: { mongo: connection } }, (app) => {
+      app.get('/', { config: { poolHealth: { pool } } }, async () => {})
+    }), { code: 'FST_HEADROOM_POOL_HEALTH_OPTION', message: new RegExp(`\\.pool: expected the name of a pool of MongoDB, got "${pool}"`) })
+  }
+})
