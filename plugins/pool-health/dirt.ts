@@ -6,21 +6,34 @@ export type Dirt = 'open transaction' | 'failed transaction' | 'open cursor' | '
 /** pg's own state, where it can be read: https://node-postgres.com/apis/client has no name for it. */
 interface ClientState {
   readyForQuery?: boolean
-  _activeQuery?: { read?: unknown, close?: unknown } | null
+  _queryable?: boolean
+  _ended?: boolean
+  _activeQuery?: { read?: unknown, close?: unknown, state?: unknown } | null
   _queryQueue?: unknown[]
   _sentQueryQueue?: unknown[]
 }
 
-/** Undefined: the client is as the next user expects it. */
+/** Whether its connection is lost: the pool keeps it no longer, and nothing that was on it is left. */
+export function isBroken (client: PgClient): boolean {
+  const { _queryable, _ended } = client as PgClient & ClientState
+  return _queryable === false || _ended === true
+}
+
+/** Undefined: the client is as the next user expects it, or there is none for whom. */
 export function dirtOf (client: PgClient): Dirt | undefined {
+  if (isBroken(client)) return undefined
   const { readyForQuery, _activeQuery: active, _queryQueue: queued, _sentQueryQueue: sent } = client as PgClient & ClientState
   if (readyForQuery === false || (queued !== undefined && queued.length > 0) || (sent !== undefined && sent.length > 0)) {
-    // pg-cursor: nothing else is answered until somebody reads it to its end.
-    return typeof active?.read === 'function' && typeof active.close === 'function' ? 'open cursor' : 'running query'
+    return isOpenCursor(active) ? 'open cursor' : 'running query'
   }
   switch (client.getTransactionStatus?.()) {
     case 'T': return 'open transaction'
     case 'E': return 'failed transaction'
     default: return undefined
   }
+}
+
+/** pg-cursor: nothing else is answered until somebody reads it to its end. One that failed or is being closed ends by itself. */
+function isOpenCursor (active: ClientState['_activeQuery']): boolean {
+  return typeof active?.read === 'function' && typeof active.close === 'function' && active.state !== 'done' && active.state !== 'error'
 }

@@ -1,5 +1,5 @@
 import { withResolvers } from '../shared/with-resolvers.js'
-import { dirtOf, type Dirt } from './dirt.js'
+import { dirtOf, isBroken, type Dirt } from './dirt.js'
 import type { PgClient } from './pg-pool.js'
 
 /** Milliseconds for what a client was given back with to be undone; after that it is not worth its connection. */
@@ -8,25 +8,28 @@ const PATIENCE = 1_000
 /**
  * Undoes what a client was given back with: waits for queries that still run, and rolls a transaction back. Never rejects.
  *
- * @returns what was found in the end, undefined where the query that ran left nothing; and whether the client can be used on
+ * @returns what was found in the end, undefined where the query that ran left nothing, or its connection broke; and whether the client can be used on
  */
 export async function cleaned (client: PgClient, dirt: Dirt): Promise<{ found: Dirt | undefined, isClean: boolean }> {
   // Nothing more is answered on this connection; to close the cursor is only its owner's to do.
   if (dirt === 'open cursor') return { found: dirt, isClean: false }
-  const { promise: isBroken, resolve } = withResolvers<false>()
-  const broken = (): void => { resolve(false) }
+  const { promise: interrupted, resolve } = withResolvers<'broken' | 'late'>()
+  const broken = (): void => { resolve('broken') }
   // Without a listener the process would end: the pool listens only to those that it has.
   client.on('error', broken)
-  const timer = setTimeout(broken, PATIENCE)
+  const timer = setTimeout(() => { resolve('late') }, PATIENCE)
   try {
     if (dirt === 'running query') {
-      if (await Promise.race([drained(client), isBroken]) === false) return { found: dirt, isClean: false }
+      const how = await Promise.race([drained(client), interrupted])
+      if (how === 'late') return { found: dirt, isClean: false }
+      // The holder may well have waited for it: a query fails before its connection is seen to be lost.
+      if (how === 'broken') return { found: undefined, isClean: false }
       const left = dirtOf(client)
       if (left === undefined) return { found: undefined, isClean: true }
       dirt = left
     }
-    await Promise.race([client.query('ROLLBACK'), isBroken])
-    return { found: dirt, isClean: dirtOf(client) === undefined }
+    await Promise.race([client.query('ROLLBACK'), interrupted])
+    return { found: dirt, isClean: !isBroken(client) && dirtOf(client) === undefined }
   } catch {
     return { found: dirt, isClean: false }
   } finally {

@@ -7,7 +7,7 @@ export const QueryError = createError<'FST_HEADROOM_POOL_HEALTH_QUERY', [string]
 
 /** There is no connection within the route's deadline. `cause` is what the driver said, where it said something. */
 export const BusyError = createError<'FST_HEADROOM_POOL_HEALTH_BUSY', [string] | [string, { cause: unknown }]>(
-  'FST_HEADROOM_POOL_HEALTH_BUSY', 'pool-health: the pool %s has no connection to give in time', 503)
+  'FST_HEADROOM_POOL_HEALTH_BUSY', 'pool-health: %s has no connection to give in time', 503)
 
 /** `cause` is what the driver said. */
 export const AwayError = createError<'FST_HEADROOM_POOL_HEALTH_AWAY', [{ cause: unknown }]>(

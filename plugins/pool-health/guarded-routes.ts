@@ -1,15 +1,11 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { isOutage } from '../shared/outage.js'
 import { appendRouteHook, wrapHandler } from '../shared/route-hooks.js'
+import { isAwayError, isQueueTimeout } from './driver-errors.js'
 import { AwayError, BusyError, comeAgain, retryAfterOf } from './errors.js'
-import { isQueueTimeout } from './mongo-client.js'
 import type { PoolWatch } from './pool-watch.js'
 
 /** Milliseconds after which who found the database away is asked to come again. */
 const COME_AGAIN = 1_000
-
-/** pg's, of `query_timeout`: the server may hang. */
-const HANGS = /^Query read timeout$/
 
 /** Of these methods nothing is done twice when a client comes again (RFC 9110 §9.2.2). */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'])
@@ -45,8 +41,8 @@ function setRetryAfter (_request: FastifyRequest, reply: FastifyReply, error: un
 
 function unavailable (error: unknown, { method }: FastifyRequest, before: PoolWatch | undefined): unknown {
   if (error instanceof BusyError || error instanceof AwayError) return error
-  if (isQueueTimeout(error)) return comeAgain(new BusyError(before?.name ?? 'of MongoDB', { cause: error }), before?.predictedWait() ?? COME_AGAIN)
-  if (!isOutage(error) && !HANGS.test(String((error as Error | undefined)?.message))) return error
+  if (isQueueTimeout(error)) return comeAgain(new BusyError(before === undefined ? 'the pool' : `the pool ${before.name}`, { cause: error }), before?.predictedWait() ?? COME_AGAIN)
+  if (!isAwayError(error)) return error
   const away = new AwayError({ cause: error })
   // Whether a write was carried out is not known: who comes again would do it twice.
   return REPEATABLE.has(method) ? comeAgain(away, COME_AGAIN) : away

@@ -19,8 +19,8 @@ export interface Hold {
   isReported: boolean
   /** It is on its way back: what its holder left is being undone. */
   isReturning: boolean
-  /** Nobody has it: who asked for it did not wait so long. */
-  isUnwanted: boolean
+  /** Who asked for it has it. Not who did not wait so long, who went round the watch, nor the pool, which closes an old one so. */
+  isCounted: boolean
   /** Its holder has given it back … */
   isGivenBack: boolean
   /** … or it was taken away. */
@@ -82,7 +82,7 @@ export class Holds {
       asked: undefined,
       isReported: false,
       isReturning: false,
-      isUnwanted: false,
+      isCounted: false,
       isGivenBack: false,
       isTaken: false,
       release: undefined,

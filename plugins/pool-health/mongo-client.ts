@@ -34,13 +34,3 @@ function isMongoClient (value: unknown): value is MongoClient {
     // It has one from its connect to its close; that servers are away does not make it unconnected.
     typeof client.topology === 'object' && client.topology.isConnected?.() !== false
 }
-
-/** The driver's, of `waitQueueTimeoutMS`, or an error of which that is the cause: its pool had no connection to give, which says nothing of the server. */
-export function isQueueTimeout (error: unknown): boolean {
-  for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
-    const { name, cause } = error as { name?: unknown, cause?: unknown }
-    if (name === 'MongoWaitQueueTimeoutError') return true
-    error = cause
-  }
-  return false
-}

@@ -1,9 +1,9 @@
-import { isOutage } from '../shared/outage.js'
 import { currentContext } from '../shared/request-context.js'
 import { captureStack } from './call-site.js'
+import { isAwayError } from './driver-errors.js'
 import { BusyError } from './errors.js'
 import type { Asked, Hold } from './holds.js'
-import { isQueueTimeout, type MongoClient } from './mongo-client.js'
+import type { MongoClient } from './mongo-client.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
@@ -159,13 +159,13 @@ export class MongoWatch extends PoolWatch {
         timer = setTimeout(() => {
           // Where nobody waits for a connection, the ping has one, and it is the server that says nothing.
           if (this.gauges().waiting === 0) this.isAway()
-          reject(new BusyError(this.name))
+          reject(new BusyError(`the pool ${this.name}`))
           abort.abort()
         }, ASK_WITHIN)
       })
       await Promise.race([this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal }), late])
     } catch (error) {
-      if (isOutage(error) && !isQueueTimeout(error)) this.isAway()
+      if (isAwayError(error)) this.isAway()
       throw error
     } finally {
       clearTimeout(timer)
@@ -244,7 +244,7 @@ export class MongoWatch extends PoolWatch {
       return
     }
     this.counters.failed++
-    if (isOutage(event.error)) this.isAway()
+    if (isAwayError(event.error)) this.isAway()
   }
 
   #opened (id: string): void {

@@ -1,10 +1,10 @@
 import { currentContext, inContext } from '../shared/request-context.js'
-import { isOutage } from '../shared/outage.js'
 import { startSpan } from '../shared/spans.js'
 import { captureStack, type CapturedStack } from './call-site.js'
 import { cleaned } from './dirty-return.js'
 import { BusyError } from './errors.js'
-import { dirtOf } from './dirt.js'
+import { dirtOf, isBroken } from './dirt.js'
+import { isAwayError } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
 import { maxOf, type PgClient, type PgPool, type PoolEvent } from './pg-pool.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
@@ -53,10 +53,17 @@ export class PgWatch extends PoolWatch {
   /** Of this watch alone: a pool can be watched by several apps. */
   readonly #holdKey = Symbol('headroom.poolHealth.hold')
   #queries = 0
+  readonly #gone = new WeakSet<PgClient>()
+  /**
+   * On each client: without a listener, Node ends the process when the connection breaks in its holder's hands, and the pool listens
+   * to those only that it has. The holder has the error by its query, this one or the next.
+   */
+  readonly #broke = (): void => { this.inDoubt() }
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
     this.pool = pool
+    this.counters.opened = pool.totalCount
     this.#connect = pool.connect
     this.#query = pool.query as Query
     const watch = this
@@ -86,6 +93,7 @@ export class PgWatch extends PoolWatch {
     this.#listeners = [
       ['error', (error: Error) => {
         this.counters.errors++
+        this.inDoubt()
         reports.broken(error)
       }],
       ['connect', (client: PgClient) => {
@@ -93,9 +101,17 @@ export class PgWatch extends PoolWatch {
         this.#fresh = client
         this.answered()
       }],
-      ['acquire', (client: Held) => { client[this.#holdKey] = this.acquired() }],
+      ['acquire', (client: Held) => {
+        if (!(this.#holdKey in client)) client.on('error', this.#broke)
+        client[this.#holdKey] = this.taken()
+      }],
       ['release', (error: unknown, client) => { this.#released(error, client as Held) }],
-      ['remove', () => { this.counters.closed++ }]
+      ['remove', (client: PgClient) => {
+        // Told twice of one that the server ends while the pool does.
+        if (this.#gone.has(client)) return
+        this.#gone.add(client)
+        this.counters.closed++
+      }]
     ]
     for (const [event, listener] of this.#listeners) pool.on(event, listener)
     Object.assign(pool, { connect: this.#watchedConnect, query: this.#watchedQuery })
@@ -132,13 +148,13 @@ export class PgWatch extends PoolWatch {
           return
         }
         if (this.opening.size > 0) this.isAway()
-        reject(error ?? new BusyError(this.name))
+        reject(error ?? new BusyError(`the pool ${this.name}`))
       }, ASK_WITHIN)
     })
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => { reject(new BusyError(this.name)) }, ASK_WITHIN)
+        timer = setTimeout(() => { reject(new BusyError(`the pool ${this.name}`)) }, ASK_WITHIN)
       })
       await Promise.race([client.query('SELECT 1'), late])
     } catch (error) {
@@ -182,7 +198,8 @@ export class PgWatch extends PoolWatch {
       if (isServed) return
       isServed = true
       wait.endSpan?.()
-      this.#removeFromQueue(place)
+      // Else one is being opened for it, by which others can tell how long that takes.
+      if (this.#removeFromQueue(place)) this.opening.delete(wait)
       callback(this.refusal(deadline!, this.predictedWait()), undefined, ignore)
     }
     // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
@@ -192,7 +209,8 @@ export class PgWatch extends PoolWatch {
       wait.endSpan?.()
       clearTimeout(timer)
       if (isServed) {
-        if (client !== undefined) this.#giveBackUnwanted(client)
+        // Who asked for it did not wait so long.
+        client?.release()
         return
       }
       isServed = true
@@ -208,6 +226,7 @@ export class PgWatch extends PoolWatch {
     const hold = (client as Held)[this.#holdKey]
     // Undefined for who asked before the close, and has it after.
     if (hold !== undefined) {
+      this.counted(hold)
       this.waited(hold.since - since, wait)
       if (wait?.isFull === false && client === this.#fresh) this.created(hold.since - since)
       hold.asked = asked
@@ -232,23 +251,18 @@ export class PgWatch extends PoolWatch {
     return queue !== undefined && queue.length > before! ? queue.at(-1) : undefined
   }
 
-  #removeFromQueue (item: unknown): void {
+  #removeFromQueue (item: unknown): boolean {
     const queue = this.pool._pendingQueue
     const place = item === undefined || queue === undefined ? -1 : queue.indexOf(item)
-    if (place !== -1) queue!.splice(place, 1)
-  }
-
-  /** Who asked for it did not wait so long. */
-  #giveBackUnwanted (client: PgClient): void {
-    const hold = (client as Held)[this.#holdKey]
-    if (hold !== undefined) this.unwanted(hold)
-    client.release()
+    if (place === -1) return false
+    queue!.splice(place, 1)
+    return true
   }
 
   #failed (error: Error | undefined, callback: Callback): void {
     if (TIMEOUT.test(String(error?.message))) this.counters.timeouts++
     else this.counters.failed++
-    if (isOutage(error)) this.isAway()
+    if (isAwayError(error)) this.isAway()
     callback(error, undefined, ignore)
   }
 
@@ -257,6 +271,8 @@ export class PgWatch extends PoolWatch {
     // A second time: pg-pool says what is wrong. Of one that was taken away its holder knows nothing.
     const isFirst = !hold.isGivenBack
     hold.isGivenBack = true
+    // It would, but does not have it yet.
+    if (!isFirst && hold.isReturning) throw new Error('Release called on client which has already been released to the pool.')
     if (isFirst && hold.isTaken) return
     const dirt = isFirst && !error ? dirtOf(client) : undefined
     if (dirt === undefined) {
@@ -274,11 +290,12 @@ export class PgWatch extends PoolWatch {
   }
 
   #released (error: unknown, client: Held): void {
-    if (error && isOutage(error)) this.isAway()
     const hold = client[this.#holdKey]
     if (hold === undefined) return
     client[this.#holdKey] = undefined
-    this.released(hold, !error)
+    const isLost = isBroken(client) || (Boolean(error) && isAwayError(error))
+    if (isLost) this.inDoubt()
+    this.released(hold, !error && !isLost)
   }
 }
 

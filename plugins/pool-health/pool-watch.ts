@@ -116,6 +116,7 @@ export abstract class PoolWatch {
   #peak = 0
   #meanHold = 0
   #isAway = false
+  #isInDoubt = false
   #isClosing = false
   #lastAnswer = -Infinity
   #asking: Promise<boolean> | undefined
@@ -202,17 +203,17 @@ export abstract class PoolWatch {
   /** Whether it can serve: by what it last did, or, where that is long ago, by what the database answers now. */
   async isReady (): Promise<boolean> {
     if (this.#isClosing) return false
-    if (!this.#isAway && this.settings.now() - this.#lastAnswer < FRESH) return true
+    if (!this.#isAway && !this.#isInDoubt && this.settings.now() - this.#lastAnswer < FRESH) return true
     this.#asking ??= this.ask().then(() => { this.answered(); return true }, () => false).finally(() => { this.#asking = undefined })
     return await this.#asking && !this.#isClosing
   }
 
-  /** Looks for leaks, lets the figures become old, and asks a database that is away whether it is back. To be called twice a second. */
+  /** Looks for leaks, lets the figures become old, and asks a database that is away, or may be, whether it is there. To be called twice a second. */
   look (): void {
     const { now, leakThreshold, destroyLeaked } = this.settings
     const moment = now()
     if (moment - this.#current.since >= WINDOW) this.#rotate(moment)
-    if (this.#isAway) void this.isReady()
+    if (this.#isAway || this.#isInDoubt) void this.isReady()
     for (const hold of this.holds.longerThan(leakThreshold, moment)) {
       if (!hold.isReported) {
         hold.isReported = true
@@ -241,16 +242,22 @@ export abstract class PoolWatch {
 
   /** Somebody has a connection. */
   protected acquired (): Hold {
-    this.counters.acquired++
+    const hold = this.taken()
+    this.counted(hold)
+    return hold
+  }
+
+  /** A connection is in use, for whom need not be known yet. */
+  protected taken (): Hold {
     const hold = this.holds.begin(this.settings.now())
     if (this.holds.size > this.#peak) this.#peak = this.holds.size
     return hold
   }
 
-  /** Nobody wanted it any more: as if it had not been acquired. */
-  protected unwanted (hold: Hold): void {
-    hold.isUnwanted = true
-    this.counters.acquired--
+  /** It is for one of those who asked. */
+  protected counted (hold: Hold): void {
+    hold.isCounted = true
+    this.counters.acquired++
   }
 
   /** @param isAnswer whether the database has done what it was asked */
@@ -259,9 +266,14 @@ export abstract class PoolWatch {
     const now = this.settings.now()
     if (isAnswer) {
       this.#isAway = false
+      this.#isInDoubt = false
       this.#lastAnswer = now
     }
-    if (hold.isUnwanted) return
+    if (hold.isCounted) this.#record(hold, now)
+    if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
+  }
+
+  #record (hold: Hold, now: number): void {
     this.counters.released++
     const age = now - hold.since
     this.#hold.record(age)
@@ -273,7 +285,6 @@ export abstract class PoolWatch {
       current.heldSlowly += within
       current.slow++
     }
-    if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
   }
 
   /**
@@ -307,16 +318,22 @@ export abstract class PoolWatch {
     else this.counters.expired++
     this.#current.refused++
     this.reports.refused(waited, predicted)
-    return comeAgain(new BusyError(this.name), predicted)
+    return comeAgain(new BusyError(`the pool ${this.name}`), predicted)
   }
 
   protected answered (): void {
     this.#isAway = false
+    this.#isInDoubt = false
     this.#lastAnswer = this.settings.now()
   }
 
   protected isAway (): void {
     this.#isAway = true
+  }
+
+  /** A connection was lost: that may be all that was, or the first sign that the database is. It is asked with the next look. */
+  protected inDoubt (): void {
+    this.#isInDoubt = true
   }
 
   * #ages (now: number): Generator<number> {

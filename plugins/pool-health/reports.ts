@@ -25,7 +25,7 @@ export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => numb
     },
     dirty (dirt, isDestroyed, report) {
       const { held, ...by } = report
-      log.warn({ dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt === 'open transaction' ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
+      log.warn({ dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt.startsWith('open') ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
       channels.dirtyReturn.publish(() => ({ ...by, dirt, destroyed: isDestroyed }))
     },
     refused (waited, predicted) {

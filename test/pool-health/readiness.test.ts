@@ -1,0 +1,136 @@
+import underPressure from '@fastify/under-pressure'
+import fastify from 'fastify'
+import t from 'tap'
+import { manualClock } from '../helpers/clock.js'
+import { eventually } from '../helpers/eventually.js'
+import { gate } from '../helpers/gate.js'
+import { connectTo } from '../helpers/http-client.js'
+import { ownPostgres } from '../helpers/postgres.js'
+import poolHealth from '../../plugins/pool-health/index.js'
+import { buildApp, openPool } from './build-app.js'
+
+const server = await ownPostgres(t)
+
+t.test('a pool is ready while Postgres answers, is not from the moment that it is seen to be away, and is again by itself', async (t) => {
+  const idle = openPool(t, server.url)
+  const held = openPool(t, server.url)
+  const { app } = await buildApp(t, { pools: { idle, held } })
+  await idle.query('SELECT 1')
+  const client = await held.connect()
+  t.equal(await app.poolHealth.isReady(), true)
+  t.match(app.poolHealth.status(), { idle: { ready: true }, held: { ready: true } })
+
+  await server.kill()
+  await eventually(() => app.poolHealth.status().idle!.errors === 1)
+  t.equal(await app.poolHealth.pools.idle!.isReady(), false, 'though it has answered a moment ago')
+  await t.rejects(client.query('SELECT 1'))
+  client.release()
+  t.equal(await app.poolHealth.pools.held!.isReady(), false, 'that a client came back says nothing, where its connection was lost')
+  t.match(app.poolHealth.status(), { idle: { ready: false }, held: { ready: false } })
+  t.equal(await app.poolHealth.isReady(), false)
+
+  await server.restart()
+  await eventually(() => Object.values(app.poolHealth.status()).every(({ ready }) => ready))
+  t.equal(await app.poolHealth.isReady(), true)
+})
+
+t.test('one connection that is lost makes a pool not ready for no moment', async (t) => {
+  const pool = openPool(t, server.url)
+  const { app } = await buildApp(t, { pools: { main: pool } })
+  const other = await pool.connect()
+  const { rows } = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  await other.query(`SELECT pg_terminate_backend(${rows[0]!.pid}, 5000)`)
+  await eventually(() => app.poolHealth.status().main!.errors === 1)
+  t.equal(app.poolHealth.status().main!.ready, true)
+  t.equal(await app.poolHealth.isReady(), true)
+  other.release()
+})
+
+t.test('a server that hangs makes a pool not ready in two seconds, and no later than others are asked', async (t) => {
+  const pool = openPool(t, server.url)
+  const { now, advance } = manualClock()
+  const { app } = await buildApp(t, { pools: { main: pool }, now })
+  await pool.query('SELECT 1')
+  await server.pause()
+  advance(5_001)
+  const start = performance.now()
+  const answers = await Promise.all(Array.from({ length: 100 }, () => app.poolHealth.isReady()))
+  t.ok(performance.now() - start < 2_500)
+  t.ok(answers.every((ready) => !ready))
+  t.match(app.poolHealth.status().main, { asked: 2, ready: false }, 'a hundred who ask are one question')
+  await server.resume()
+  await eventually(() => app.poolHealth.status().main!.ready)
+})
+
+t.test('a pool that is exhausted is not ready within a second, and is again when a connection comes back', async (t) => {
+  const pool = openPool(t, server.url, { max: 2 })
+  const { now, advance } = manualClock()
+  const { app } = await buildApp(t, { pools: { main: pool }, now })
+  await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')])
+  for (const leaked of ['just now', 'long ago'] as const) {
+    if (leaked === 'just now') advance(5_001)
+    const clients = [await pool.connect(), await pool.connect()]
+    if (leaked === 'long ago') advance(5_001)
+    const start = performance.now()
+    t.equal(await app.poolHealth.isReady(), false, leaked)
+    t.ok(performance.now() - start < 1_500)
+    t.match(app.poolHealth.status().main, { ready: true, waiting: 0 }, 'Postgres is there')
+    for (const client of clients) client.release()
+    t.equal(await app.poolHealth.isReady(), true)
+  }
+})
+
+t.test('a pool whose callers wait for longer than its connectionTimeoutMillis is busy, and not away', async (t) => {
+  const pool = openPool(t, server.url, { max: 1, connectionTimeoutMillis: 50 })
+  const { app } = await buildApp(t, { pools: { main: pool } }, (app) => {
+    app.post('/', { config: { poolHealth: { deadline: '5s' } } }, async () => await pool.connect())
+  })
+  const client = await pool.connect()
+  await t.rejects(pool.connect(), /^timeout exceeded when trying to connect$/)
+  const { statusCode, headers, body } = await app.inject({ method: 'POST', url: '/' })
+  t.match({ statusCode, body }, { statusCode: 503, body: /FST_HEADROOM_POOL_HEALTH_BUSY/ })
+  t.equal(headers['retry-after'], '1')
+  t.match(app.poolHealth.status().main, { ready: true, timeouts: 2, asked: 3, acquired: 1 })
+  client.release()
+})
+
+t.test('whoever closes the app is not ready before the hooks of later plugins, while requests are still answered', async (t) => {
+  const pool = openPool(t, server.url)
+  const app = fastify({ return503OnClosing: false })
+  await app.register(poolHealth, { pools: { main: pool }, checkSettings: false, logInterval: false })
+  const handlers = gate()
+  app.get('/ready', async () => ({ ready: await app.poolHealth.isReady() }))
+  app.get('/slow', async () => {
+    await handlers.pass()
+    return { ready: await app.poolHealth.isReady(), rows: (await pool.query('SELECT 1 AS one')).rows }
+  })
+  const seen: unknown[] = []
+  app.addHook('preClose', async () => {
+    seen.push(await app.poolHealth.isReady(), app.poolHealth.status().main!.ready, JSON.parse(String((await client.request('/ready')).body)))
+    handlers.open()
+    seen.push(JSON.parse(String((await slow).body)))
+  })
+  const client = await connectTo(t, app)
+  t.strictSame(JSON.parse(String((await client.request('/ready')).body)), { ready: true })
+  const slow = client.request('/slow')
+  await handlers.arrived()
+  await app.close()
+  t.strictSame(seen, [false, false, { ready: false }, { ready: false, rows: [{ one: 1 }] }])
+  t.equal(await app.poolHealth.isReady(), false)
+  await pool.end()
+})
+
+t.test('it is the health check of @fastify/under-pressure: 503 while Postgres is away, and 200 when it is back', async (t) => {
+  const pool = openPool(t, server.url)
+  const app = fastify()
+  t.teardown(() => app.close())
+  await app.register(poolHealth, { pools: { main: pool }, checkSettings: false, logInterval: false })
+  await app.register(underPressure, { healthCheck: async () => await app.poolHealth.isReady(), healthCheckInterval: 50 })
+  app.get('/', async () => ({}))
+  const status = async (): Promise<number> => (await app.inject('/')).statusCode
+  t.equal(await status(), 200)
+  await server.kill()
+  await eventually(async () => await status() === 503)
+  await server.restart()
+  await eventually(async () => await status() === 200)
+})
