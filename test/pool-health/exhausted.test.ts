@@ -94,7 +94,7 @@ for (const handles of ['Fastify\'s own', 'the host\'s'] as const) {
     await probing
     // As it was held, which on a busy machine is for longer than its query sleeps.
     const hold = Math.max(HOLD, app.poolHealth.status().main!.hold.p95)
-    const busy = isSoak ? { p50: 0, p95: 0 } : { p50: quantile(others, 0.5), p95: quantile(others, 0.95) }
+    const busy = { p50: quantile(others, 0.5), p95: quantile(others, 0.95) }
     const figures = {
       'refused within, p99': quantile(refusedIn, 0.99),
       'refused over the socket, p50': quantile(refused, 0.5),
@@ -103,7 +103,7 @@ for (const handles of ['Fastify\'s own', 'the host\'s'] as const) {
     }
     t.comment(JSON.stringify({ 'hold, p95': hold, others: busy, admitted: admitted.length, refused: refused.length, ...figures }))
     t.ok(refusedIn.length > 100 && admitted.length > 20, 'some were admitted, many refused')
-    t.ok(figures['refused within, p99'] < 5 + busy.p50)
+    t.ok(figures['refused within, p99'] < 5 + busy.p95)
     t.ok(figures['refused over the socket, p50'] < 5 + 2 * busy.p95)
     t.ok(figures['admitted, p95'] <= DEADLINE + 2 * hold + 2 * busy.p95)
     const { asked, acquired, refused: sent, expired, waiting, size, idle } = app.poolHealth.status().main!

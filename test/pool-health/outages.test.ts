@@ -16,7 +16,7 @@ const QUERY_TIMEOUT = 3_000
 const SLACK = 1_500
 
 /** Milliseconds of load before a fault and after it. */
-const SPAN = isSoak ? 20_000 : 300
+const SPAN = isSoak ? 5_000 : 300
 
 const server = await ownPostgres(t)
 await query(server.url, 'CREATE TABLE orders (id text PRIMARY KEY)')
