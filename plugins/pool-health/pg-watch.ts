@@ -54,11 +54,6 @@ export class PgWatch extends PoolWatch {
   readonly #holdKey = Symbol('headroom.poolHealth.hold')
   #queries = 0
   readonly #gone = new WeakSet<PgClient>()
-  /**
-   * On each client: without a listener, Node ends the process when the connection breaks in its holder's hands, and the pool listens
-   * to those only that it has. The holder has the error by its query, this one or the next.
-   */
-  readonly #broke = (): void => { this.inDoubt() }
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
@@ -102,7 +97,7 @@ export class PgWatch extends PoolWatch {
         this.answered()
       }],
       ['acquire', (client: Held) => {
-        if (!(this.#holdKey in client)) client.on('error', this.#broke)
+        if (!(this.#holdKey in client)) outliveBreaks(client)
         client[this.#holdKey] = this.taken()
       }],
       ['release', (error: unknown, client) => { this.#released(error, client as Held) }],
@@ -297,6 +292,18 @@ export class PgWatch extends PoolWatch {
     if (isLost) this.inDoubt()
     this.released(hold, !error && !isLost)
   }
+}
+
+const outliving = new WeakSet<PgClient>()
+
+/**
+ * Without a listener, Node ends the process when the connection breaks in its holder's hands, and the pool listens to those
+ * only that it has. The holder has the error by its query, this one or the next. One listener a client, however many watch it.
+ */
+function outliveBreaks (client: PgClient): void {
+  if (outliving.has(client)) return
+  outliving.add(client)
+  client.on('error', ignore)
 }
 
 /** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */

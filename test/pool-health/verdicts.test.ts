@@ -1,40 +1,46 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { usePostgres } from '../helpers/postgres.js'
 import type { Advice } from '../../plugins/pool-health/index.js'
 import { buildApp, openPool } from './build-app.js'
 
-/** What is the matter with a pool of so many connections, by what it did in the time that `callers` asked it. */
-async function verdictOf (t: Test, url: string, max: number, callers: number, rounds: number, sql: string): Promise<Advice> {
-  const pool = openPool(t, url, { max })
-  // Connections are there already: that one has to be opened is not what is looked for.
-  const clients = await Promise.all(Array.from({ length: Math.min(max, callers) }, () => pool.connect()))
-  for (const client of clients) client.release()
-  const { app } = await buildApp(t, { pools: { main: pool }, slowHold: '50ms' })
-  await Promise.all(Array.from({ length: callers }, async () => {
-    for (let round = 0; round < rounds; round++) {
-      await pool.query(sql)
-      await delay(1)
-    }
-  }))
-  const { main } = app.poolHealth.advise()
-  await app.close()
-  await pool.end()
-  return main!
+interface Scene {
+  verdict: Advice['verdict']
+  what: string
+  max: number
+  callers: number
+  /** Queries of each caller, one after the other. */
+  rounds: number
+  sql: string
 }
 
-const scenes: Array<[verdict: Advice['verdict'], what: string, arrange: (t: Test, url: string) => Promise<Advice>]> = [
-  ['too small', 'ten callers of quick queries on two connections', async (t, url) => await verdictOf(t, url, 2, 10, 3, 'SELECT pg_sleep(0.006)')],
-  ['slow query', 'as many on as few, of slow queries', async (t, url) => await verdictOf(t, url, 2, 10, 1, 'SELECT pg_sleep(0.055)')],
-  ['over-provisioned', 'two callers of quick queries on twenty connections', async (t, url) => await verdictOf(t, url, 20, 2, 55, 'SELECT 1')],
-  ['healthy', 'four callers of quick queries on five connections', async (t, url) => await verdictOf(t, url, 5, 4, 20, 'SELECT 1')]
+const scenes: Scene[] = [
+  { verdict: 'too small', what: 'ten callers of quick queries on two connections', max: 2, callers: 10, rounds: 3, sql: 'SELECT pg_sleep(0.006)' },
+  { verdict: 'slow query', what: 'as many on as few, of slow queries', max: 2, callers: 10, rounds: 1, sql: 'SELECT pg_sleep(0.055)' },
+  { verdict: 'over-provisioned', what: 'two callers of quick queries on twenty connections', max: 20, callers: 2, rounds: 55, sql: 'SELECT 1' },
+  { verdict: 'healthy', what: 'four callers of quick queries on five connections', max: 5, callers: 4, rounds: 10, sql: 'SELECT 1' }
 ]
 
-for (const [verdict, what, arrange] of scenes) {
+for (const { verdict, what, max, callers, rounds, sql } of scenes) {
   t.test(`${what}: ${verdict}, ten times of ten`, async (t) => {
     const { url } = await usePostgres(t)
+    const pool = openPool(t, url, { max })
+    // Connections are there already: that one has to be opened is not what is looked for.
+    const clients = await Promise.all(Array.from({ length: Math.min(max, callers) }, () => pool.connect()))
+    for (const client of clients) client.release()
+
     const found: Advice[] = []
-    for (let run = 0; run < 10; run++) found.push(await arrange(t, url))
+    for (let run = 0; run < 10; run++) {
+      const { app } = await buildApp(t, { pools: { main: pool }, slowHold: '50ms' })
+      await Promise.all(Array.from({ length: callers }, async () => {
+        for (let round = 0; round < rounds; round++) {
+          await pool.query(sql)
+          await delay(1)
+        }
+      }))
+      found.push(app.poolHealth.advise().main!)
+      await app.close()
+    }
     t.strictSame(found.map((advice) => advice.verdict), Array(10).fill(verdict), found.at(-1)!.reason)
   })
 }
