@@ -10,6 +10,8 @@ export interface AppOptions {
   /** Whether Redis is set to keep what it is given: then the boot insists on it. */
   redisDurable: boolean
   poolMax: number
+  /** Who holds a connection of Postgres for longer is told of in the log. Default `'10s'`. */
+  leakThreshold?: string
   /** Signs the tokens of users; all instances have the same. */
   tokenSecret: string
 }

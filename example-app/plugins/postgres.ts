@@ -10,6 +10,7 @@ export default fp<AppOptions>(async (app, { databaseUrl, poolMax }) => {
     min: Math.min(5, poolMax),
     idleTimeoutMillis: 30_000,
     connectionTimeoutMillis: 2_000,
-    maxUses: 7_500
+    maxUses: 7_500,
+    query_timeout: 10_000
   })
 }, { name: 'example-postgres' })
