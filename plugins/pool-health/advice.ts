@@ -20,8 +20,8 @@ export interface PoolLoad {
   heldSlowly: number
   /** Callers that held one for longer than `slowHold`. */
   slow: number
-  /** Callers refused because they would have waited, or had waited, for too long. */
-  refused: number
+  /** Callers who had no connection in the end: they would have waited, or had waited, for too long. */
+  turnedAway: number
   /** Connections held at this moment for longer than the threshold of a leak. */
   leaked: number
 }
@@ -50,6 +50,9 @@ const MANY = 0.05
 /** … and one in twenty for longer than this, milliseconds. */
 const LONG = 5
 
+/** Slow holders that take this part of all connections, on average, leave the others too few, though nobody waits yet. */
+const BUSY_SLOWLY = 0.5
+
 /** What few callers did says little about a pool. */
 const ENOUGH = 20
 
@@ -63,10 +66,10 @@ const ENOUGH_TO_JUDGE = 100
  * time: with slow holders, more connections would only bring the database more slow work. Who waits though none is slow needs more.
  */
 export function advise (load: PoolLoad): Advice {
-  const { max, peak, elapsed, wait, waited, hold, held, heldSlowly, slow, refused, leaked } = load
+  const { max, peak, elapsed, wait, waited, hold, held, heldSlowly, slow, turnedAway, leaked } = load
   const seconds = Math.max(elapsed, 1) / 1_000
-  const asked = wait.count + refused
-  const share = asked === 0 ? 0 : (waited + refused) / asked
+  const asked = wait.count + turnedAway
+  const share = asked === 0 ? 0 : (waited + turnedAway) / asked
   const figures = {
     arrivals: rounded(asked / seconds),
     hold: hold.mean,
@@ -74,13 +77,13 @@ export function advise (load: PoolLoad): Advice {
     queued: rounded(wait.count / seconds * wait.mean / 1_000),
     share: rounded(share)
   }
-  const waits = asked >= ENOUGH && share >= MANY && (wait.p95 >= LONG || refused > 0)
+  const waits = asked >= ENOUGH && share >= MANY && (wait.p95 >= LONG || turnedAway > 0)
   const waiting = `${percent(share)} of ${figures.arrivals} callers a second found none of ${max} connections free, and waited ${wait.p95} ms (p95)`
 
   if (leaked > 0) {
     return { verdict: 'leak', reason: `${leaked} of ${max} connections ${leaked === 1 ? 'has' : 'have'} not come back in time: the lines of each say who has it`, ...figures }
   }
-  if (slow >= 3 && heldSlowly >= held / 2) {
+  if (slow >= 3 && heldSlowly >= held / 2 && (waits || heldSlowly / Math.max(elapsed, 1) >= max * BUSY_SLOWLY)) {
     return {
       verdict: 'slow query',
       reason: `${slow} callers that were slow held connections for ${percent(heldSlowly / held)} of all the time that any was held` +
@@ -90,7 +93,7 @@ export function advise (load: PoolLoad): Advice {
   }
   if (waits) {
     // So many callers were there at once: those with a connection, and those without.
-    const wanted = Math.ceil(figures.inUse + figures.queued + (refused / seconds) * hold.mean / 1_000)
+    const wanted = Math.ceil(figures.inUse + figures.queued + (turnedAway / seconds) * hold.mean / 1_000)
     return {
       verdict: 'too small',
       reason: `${waiting}, while each was held for ${hold.mean} ms only; ${wanted} were wanted at once`,

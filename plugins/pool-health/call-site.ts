@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url'
+
 /** Where something was called. It is formatted when it is read, which costs more than all else. */
 export interface CapturedStack {
   readonly stack?: string
@@ -19,8 +21,11 @@ export function captureStack (below: (...args: never[]) => unknown, frames = FRA
   return holder
 }
 
+/** Of this plugin: not the application's, also where the package is not under node_modules. */
+const OWN_FOLDER = fileURLToPath(new URL('.', import.meta.url))
+
 export interface CallSite {
-  /** The first place outside of node_modules and Node itself, such as `/app/routes/users.js:12:30`; the very first where there is none. */
+  /** The first place outside of node_modules, of Node itself and of this plugin, such as `/app/routes/users.js:12:30`; the very first where there is none. */
   site: string
   /** All places, the innermost first. */
   stack: string[]
@@ -30,7 +35,7 @@ export interface CallSite {
 export function callSite ({ stack }: CapturedStack): CallSite | undefined {
   if (typeof stack !== 'string') return undefined
   const frames = stack.split('\n').map((line) => /^\s+at (.*)$/.exec(line)?.[1]).filter((frame) => frame !== undefined)
-  const own = frames.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|^<anonymous>$/.test(frame)) ?? frames[0]
+  const own = frames.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|<anonymous>\)?$/.test(frame) && !placeOf(frame).startsWith(OWN_FOLDER)) ?? frames[0]
   if (own === undefined) return undefined
   return { site: placeOf(own), stack: frames }
 }
@@ -38,5 +43,13 @@ export function callSite ({ stack }: CapturedStack): CallSite | undefined {
 /** `handler (file:///app/users.js:3:1)` without the function's name, and as a path. */
 function placeOf (frame: string): string {
   const place = /\(([^()]*)\)$/.exec(frame)?.[1] ?? frame.replace(/^async /, '')
-  return place.replace(/^file:\/\//, '')
+  return place.startsWith('file://') ? pathOf(place) : place
+}
+
+function pathOf (url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    return url
+  }
 }

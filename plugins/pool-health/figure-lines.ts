@@ -8,10 +8,11 @@ const MOST_HOLDERS = 5
 
 /** A line with the figures of each pool, and what follows from them. */
 export class FigureLines {
-  readonly #log: FastifyBaseLogger
+  readonly #log: FastifyBaseLogger | undefined
   readonly #said = new Map<PoolWatch, Advice['verdict']>()
 
-  constructor (log: FastifyBaseLogger) {
+  /** @param log none: a verdict is told on its channel only */
+  constructor (log: FastifyBaseLogger | undefined) {
     this.#log = log
   }
 
@@ -20,6 +21,7 @@ export class FigureLines {
     const before = this.#said.get(watch) ?? 'healthy'
     this.#said.set(watch, advice.verdict)
     if (advice.verdict !== before) channels.verdict.publish(() => ({ pool: name, advice, before }))
+    if (this.#log === undefined) return
     const holders = advice.verdict === 'leak' ? { holders: watch.holders().slice(0, MOST_HOLDERS) } : {}
     const isWell = advice.verdict === 'healthy' || advice.verdict === 'over-provisioned'
     this.#log[isWell ? 'info' : 'warn']({ poolHealth: { pool: name, ...watch.status(), advice, ...holders } }, 'pool health')

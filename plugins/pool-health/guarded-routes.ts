@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { appendRouteHook, wrapHandler } from '../shared/route-hooks.js'
-import { isAwayError, isQueueTimeout } from './driver-errors.js'
+import { isPoolsAwayError, isQueueTimeout } from './driver-errors.js'
 import { AwayError, BusyError, comeAgain, retryAfterOf } from './errors.js'
 import type { PoolWatch } from './pool-watch.js'
 
@@ -27,7 +27,9 @@ export function guardRoute (route: RouteOptions, { deadline, before }: GuardedRo
     } catch (error) {
       throw unavailable(error, request, before)
     }
-    return isThenable(result) ? result.then(undefined, (error: unknown) => { throw unavailable(error, request, before) }) : result
+    // A reply is a thenable too, which Fastify itself waits for.
+    if (result === reply || !isThenable(result)) return result
+    return Promise.resolve(result).catch((error: unknown) => { throw unavailable(error, request, before) })
   })
   appendRouteHook(route, 'onError', setRetryAfter)
 }
@@ -42,7 +44,7 @@ function setRetryAfter (_request: FastifyRequest, reply: FastifyReply, error: un
 function unavailable (error: unknown, { method }: FastifyRequest, before: PoolWatch | undefined): unknown {
   if (error instanceof BusyError || error instanceof AwayError) return error
   if (isQueueTimeout(error)) return comeAgain(new BusyError(before === undefined ? 'the pool' : `the pool ${before.name}`, { cause: error }), before?.predictedWait() ?? COME_AGAIN)
-  if (!isAwayError(error)) return error
+  if (!isPoolsAwayError(error)) return error
   const away = new AwayError({ cause: error })
   // Whether a write was carried out is not known: who comes again would do it twice.
   return REPEATABLE.has(method) ? comeAgain(away, COME_AGAIN) : away

@@ -161,10 +161,10 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   for (const [name, pool] of Object.entries(pools)) watches.set(name, watch(name, pool))
   unbindHostPools(app, new Set(Object.values(pools)))
 
-  const lines = new FigureLines(app.log)
+  const lines = new FigureLines(options.logInterval === false ? undefined : app.log)
   let looks = 0
   const looking = setInterval(() => {
-    const isTime = options.logInterval !== false && ++looks % LOOKS_AN_ADVICE === 0
+    const isTime = ++looks % LOOKS_AN_ADVICE === 0
     for (const watch of watches.values()) {
       watch.look()
       if (isTime) lines.writeIfNews(watch)
@@ -196,7 +196,7 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
 
   function warnOf (pool: string, warnings: SettingWarning[]): void {
     if (!options.checkSettings) return
-    for (const warning of warnings) app.log.warn({ pool, ...warning }, `pool ${pool}: ${warning.setting} is ${String(warning.value)}: ${warning.why}`)
+    for (const warning of warnings) app.log.warn({ pool, ...warning, value: loggable(warning.value) }, `pool ${pool}: ${warning.setting} is ${String(warning.value)}: ${warning.why}`)
   }
 
   /** The driver of MongoDB refuses nobody who asks for a connection: the handler is not even called. */
@@ -212,6 +212,11 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
     if (!(watch instanceof PgWatch)) throw new QueryError(complaint('query', 'the name of a pool of Postgres', describe(pool)))
     return await inSpan(() => `pool ${pool}: ${sqlShape(typeof sql === 'string' ? sql : sql.text)}`, () => watch.query(sql, values)) as QueryResult<Row>
   }
+}
+
+/** JSON has no Infinity. */
+function loggable (value: unknown): unknown {
+  return value === Infinity ? 'Infinity' : value
 }
 
 function isPools (value: unknown): value is Record<string, PgPool | MongoSource> {

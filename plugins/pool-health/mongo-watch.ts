@@ -4,7 +4,7 @@ import { isAwayError } from './driver-errors.js'
 import { BusyError } from './errors.js'
 import type { Asked, Hold } from './holds.js'
 import type { MongoClient } from './mongo-client.js'
-import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { PoolWatch, PROMPT, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
 interface PoolEvent {
@@ -60,9 +60,6 @@ const SAMPLE = 100
 
 /** The driver and Mongoose have a score of frames of their own between a route and its connection. */
 const FRAMES = 40
-
-/** Milliseconds that a sign of life may take. */
-const ASK_WITHIN = 1_000
 
 /**
  * The pools of a MongoClient under watch, one for each server, taken together. The driver tells of them by events, and lets
@@ -150,6 +147,10 @@ export class MongoWatch extends PoolWatch {
     return { size: sum('totalConnectionCount'), idle: sum('availableConnectionCount'), waiting, max }
   }
 
+  protected isLeak (): boolean {
+    return false
+  }
+
   protected async ask (): Promise<void> {
     // Not only given up: a ping that waits for a server would wait on, and so would the next one.
     const abort = new AbortController()
@@ -161,7 +162,7 @@ export class MongoWatch extends PoolWatch {
           if (this.gauges().waiting === 0) this.isAway()
           reject(new BusyError(`the pool ${this.name}`))
           abort.abort()
-        }, ASK_WITHIN)
+        }, PROMPT)
       })
       await Promise.race([this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal }), late])
     } catch (error) {
@@ -240,7 +241,7 @@ export class MongoWatch extends PoolWatch {
     this.#askerOf(event, isTimeout)
     if (isTimeout) {
       // All connections were in use, which says nothing of the server.
-      this.counters.timeouts++
+      this.timedOut()
       return
     }
     this.counters.failed++

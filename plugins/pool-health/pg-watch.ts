@@ -4,10 +4,10 @@ import { captureStack, type CapturedStack } from './call-site.js'
 import { cleaned } from './dirty-return.js'
 import { BusyError } from './errors.js'
 import { dirtOf, isBroken } from './dirt.js'
-import { isAwayError } from './driver-errors.js'
+import { isAwayError, knowAsPools } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
 import { maxOf, type PgClient, type PgPool, type PoolEvent } from './pg-pool.js'
-import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { PoolWatch, PROMPT, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 
 type Release = (error?: Error | boolean) => void
 type Callback = (error: Error | undefined, client: PgClient | undefined, release: Release) => void
@@ -24,9 +24,6 @@ type Held = PgClient & Record<symbol, Hold | undefined>
 
 /** Of so many queries, which return their connections themselves, one has its stack captured: that costs half a query. */
 const SAMPLE = 1_000
-
-/** Milliseconds that a sign of life may take. */
-const ASK_WITHIN = 1_000
 
 /** In pg-pool, and in pg. */
 const TIMEOUT = /^(?:timeout exceeded when trying to connect|Connection terminated due to connection timeout|timeout expired)/
@@ -135,6 +132,10 @@ export class PgWatch extends PoolWatch {
     if (this.pool.query === this.#watchedQuery) restore(this.pool, 'query', this.#query)
   }
 
+  protected isLeak ({ asked }: Hold): boolean {
+    return asked?.sql === undefined
+  }
+
   protected async ask (): Promise<void> {
     const client = await new Promise<PgClient>((resolve, reject) => {
       this.#ask({ stack: undefined, context: undefined, sql: 'SELECT 1' }, (error, client) => {
@@ -144,12 +145,12 @@ export class PgWatch extends PoolWatch {
         }
         if (this.opening.size > 0) this.isAway()
         reject(error ?? new BusyError(`the pool ${this.name}`))
-      }, ASK_WITHIN)
+      }, PROMPT)
     })
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => { reject(new BusyError(`the pool ${this.name}`)) }, ASK_WITHIN)
+        timer = setTimeout(() => { reject(new BusyError(`the pool ${this.name}`)) }, PROMPT)
       })
       await Promise.race([client.query('SELECT 1'), late])
     } catch (error) {
@@ -255,8 +256,9 @@ export class PgWatch extends PoolWatch {
   }
 
   #failed (error: Error | undefined, callback: Callback): void {
-    if (TIMEOUT.test(String(error?.message))) this.counters.timeouts++
+    if (TIMEOUT.test(String(error?.message))) this.timedOut()
     else this.counters.failed++
+    knowAsPools(error)
     if (isAwayError(error)) this.isAway()
     callback(error, undefined, ignore)
   }
@@ -303,7 +305,7 @@ const outliving = new WeakSet<PgClient>()
 function outliveBreaks (client: PgClient): void {
   if (outliving.has(client)) return
   outliving.add(client)
-  client.on('error', ignore)
+  client.on('error', knowAsPools)
 }
 
 /** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */

@@ -45,7 +45,7 @@ export interface PoolCounters {
 
 export interface PoolStatus extends PoolGauges, PoolCounters {
   kind: 'pg' | 'mongodb'
-  /** Whether it can serve, as far as is known: not while the app closes, nor while the database is away. */
+  /** Whether it can serve, as far as is known: not while the app closes, nor while the database is away, nor while nothing comes back to an exhausted pool. */
   ready: boolean
   /** Of those held now, how many for longer than `leakThreshold`. */
   leaking: number
@@ -90,6 +90,9 @@ const FRESH = 5_000
 /** A connection's share in the mean of how long one is held. */
 const WEIGHT = 1 / 16
 
+/** Milliseconds in which a pool that is ready has a connection to give. */
+export const PROMPT = 1_000
+
 /** Of so much of its time the event loop is busy when it, and not the pool, lets callers wait. */
 const BUSY = 0.9
 
@@ -132,13 +135,16 @@ export abstract class PoolWatch {
 
   protected abstract gauges (): PoolGauges
 
+  /** Whether who holds it for so long may have forgotten it. Else its driver returns it when its query is done, which is slow. */
+  protected abstract isLeak (hold: Hold): boolean
+
   /** Asks the database for a sign of life. Rejects where there is none in time. */
   protected abstract ask (): Promise<void>
 
   status (): PoolStatus {
     return {
       kind: this.kind,
-      ready: !this.#isClosing && !this.#isAway,
+      ready: !this.#isClosing && !this.#isAway && (this.#hasAnswered() || this.predictedWait() <= PROMPT),
       ...this.gauges(),
       leaking: this.#leaking(),
       ...this.counters,
@@ -176,8 +182,8 @@ export abstract class PoolWatch {
       held,
       heldSlowly,
       slow,
-      refused: sum('refused'),
-      leaked: this.#leaking()
+      turnedAway: sum('turnedAway'),
+      leaked: this.#leaking((hold) => this.isLeak(hold))
     })
   }
 
@@ -203,7 +209,7 @@ export abstract class PoolWatch {
   /** Whether it can serve: by what it last did, or, where that is long ago, by what the database answers now. */
   async isReady (): Promise<boolean> {
     if (this.#isClosing) return false
-    if (!this.#isAway && !this.#isInDoubt && this.settings.now() - this.#lastAnswer < FRESH) return true
+    if (!this.#isAway && !this.#isInDoubt && this.#hasAnswered()) return true
     this.#asking ??= this.ask().then(() => { this.answered(); return true }, () => false).finally(() => { this.#asking = undefined })
     return await this.#asking && !this.#isClosing
   }
@@ -308,6 +314,12 @@ export abstract class PoolWatch {
     }
   }
 
+  /** The driver gave up a caller that had waited in its queue. */
+  protected timedOut (): void {
+    this.counters.timeouts++
+    this.#current.turnedAway++
+  }
+
   protected created (milliseconds: number): void {
     this.#creation.record(milliseconds)
   }
@@ -316,7 +328,7 @@ export abstract class PoolWatch {
   protected refusal (waited: number, predicted: number): Error {
     if (waited === 0) this.counters.refused++
     else this.counters.expired++
-    this.#current.refused++
+    this.#current.turnedAway++
     this.reports.refused(waited, predicted)
     return comeAgain(new BusyError(`the pool ${this.name}`), predicted)
   }
@@ -341,9 +353,13 @@ export abstract class PoolWatch {
     for (const { since } of this.opening) yield now - since
   }
 
-  #leaking (): number {
+  #hasAnswered (): boolean {
+    return this.settings.now() - this.#lastAnswer < FRESH
+  }
+
+  #leaking (isMeant: (hold: Hold) => boolean = () => true): number {
     let leaking = 0
-    for (const { isReported } of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (isReported) leaking++
+    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (hold.isReported && isMeant(hold)) leaking++
     return leaking
   }
 
@@ -366,12 +382,12 @@ export interface Waiting {
 interface Window {
   readonly since: number
   waited: number
-  refused: number
+  turnedAway: number
   held: number
   heldSlowly: number
   slow: number
 }
 
 function newWindow (since: number): Window {
-  return { since, waited: 0, refused: 0, held: 0, heldSlowly: 0, slow: 0 }
+  return { since, waited: 0, turnedAway: 0, held: 0, heldSlowly: 0, slow: 0 }
 }

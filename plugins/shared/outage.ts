@@ -14,20 +14,27 @@ const NAMES = /^Mongo(?:Network|NetworkTimeout|ServerSelection|PoolCleared|PoolC
 /** Of pg and pg-pool, whose errors have neither code nor name of their own. */
 const MESSAGES = /^(?:timeout exceeded when trying to connect|timeout expired|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end)/
 
+export interface OutageOptions {
+  sqlStates?: ReadonlySet<string>
+  system?: boolean
+}
+
 /**
  * Whether a database is away, so that nothing is wrong with what it was asked: by the error, or its cause, of a system call, of
  * Postgres (https://www.postgresql.org/docs/current/errcodes-appendix.html) or of MongoDB.
  *
- * @param alsoSqlStates of Postgres, that the caller takes for one
+ * @param options.sqlStates of Postgres, that the caller takes for one too
+ * @param options.system whether system calls count, which whatever else has a network can fail with. Default true.
  */
-export function isOutage (error: unknown, alsoSqlStates?: ReadonlySet<string>, depth = 0): boolean {
+export function isOutage (error: unknown, options: OutageOptions = {}, depth = 0): boolean {
+  const { sqlStates, system = true } = options
   for (; depth < 5 && typeof error === 'object' && error !== null; depth++) {
     const { code, name, message, cause, errors } = error as Record<string, unknown>
-    if (typeof code === 'string' && (SYSTEM.test(code) || isSqlOutage(code) || alsoSqlStates?.has(code) === true)) return true
+    if (typeof code === 'string' && ((system && SYSTEM.test(code)) || isSqlOutage(code) || sqlStates?.has(code) === true)) return true
     if (typeof name === 'string' && NAMES.test(name)) return true
     if (typeof message === 'string' && MESSAGES.test(message)) return true
     // One for each address that was tried.
-    if (Array.isArray(errors) && errors.length > 0 && errors.every((one) => isOutage(one, alsoSqlStates, depth + 1))) return true
+    if (Array.isArray(errors) && errors.length > 0 && errors.every((one) => isOutage(one, options, depth + 1))) return true
     error = cause
   }
   return false

@@ -18,7 +18,7 @@ const calm: PoolLoad = {
   held: 10_000,
   heldSlowly: 0,
   slow: 0,
-  refused: 0,
+  turnedAway: 0,
   leaked: 0
 }
 
@@ -45,13 +45,14 @@ t.test('a few who waited, or waits that nobody feels, are no reason for more con
 })
 
 t.test('who was refused had no connection either', async (t) => {
-  t.match(advise({ ...calm, max: 2, peak: 2, refused: 1_000 }), { verdict: 'too small', share: 0.5 })
+  t.match(advise({ ...calm, max: 2, peak: 2, turnedAway: 1_000 }), { verdict: 'too small', share: 0.5 })
 })
 
-t.test('slow holders take the connections\' time: slow query, whether others wait or not', async (t) => {
+t.test('slow holders take the connections\' time: slow query, where others wait, or will', async (t) => {
   const slow = { ...calm, max: 2, peak: 2, wait: all(1_000, 90), waited: 950, hold: all(1_000, 20), held: 20_000, heldSlowly: 15_000, slow: 30 }
   t.match(advise(slow), { verdict: 'slow query', reason: /30 callers that were slow held connections for 75% .* more connections would bring the database more slow work/, suggestedMax: undefined })
-  t.equal(advise({ ...slow, waited: 0, wait: all(1_000, 0) }).verdict, 'slow query')
+  t.equal(advise({ ...slow, waited: 0, wait: all(1_000, 0) }).verdict, 'slow query', '1.5 of 2 connections are with them')
+  t.equal(advise({ ...slow, max: 10, peak: 6, waited: 0, wait: all(1_000, 0) }).verdict, 'healthy', '1.5 of 10 are no harm')
   t.equal(advise({ ...slow, heldSlowly: 9_000 }).verdict, 'too small', 'the others take more of it')
 })
 
@@ -70,7 +71,7 @@ t.test('hardly ever used: over-provisioned, and half as many again as were ever 
 t.test('of any figures there is an advice with finite numbers, and more than max is suggested to a pool that is too small', async (t) => {
   const natural = fc.nat(100_000)
   fc.assert(fc.property(fc.record({
-    max: fc.integer({ min: 1, max: 500 }), peak: natural, acquiredEver: natural, elapsed: natural, count: natural, wait: natural, hold: natural, waited: natural, held: natural, heldSlowly: natural, slow: natural, refused: natural, leaked: fc.nat(3)
+    max: fc.integer({ min: 1, max: 500 }), peak: natural, acquiredEver: natural, elapsed: natural, count: natural, wait: natural, hold: natural, waited: natural, held: natural, heldSlowly: natural, slow: natural, turnedAway: natural, leaked: fc.nat(3)
   }), ({ count, wait, hold, ...load }) => {
     const { verdict, suggestedMax, reason, arrivals, inUse, queued, share } = advise({ ...load, wait: all(count, wait), hold: all(count, hold) })
     for (const figure of [arrivals, inUse, queued, share]) assert.ok(Number.isFinite(figure))

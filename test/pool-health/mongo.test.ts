@@ -166,7 +166,7 @@ t.test('a connection is told with method, route and request of who asked for it,
 
 t.test('a pool that is too small, one whose queries are slow, and one that is well are told apart', async (t) => {
   const server = await ownMongo(t)
-  for (const [verdict, each, rounds] of [['too small', 20, 12], ['slow query', 200, 3], ['healthy', 1, 12]] as const) {
+  for (const [verdict, each, rounds] of [['too small', 20, 12], ['slow query', 200, 12], ['healthy', 1, 12]] as const) {
     const connection = await connectMongoose(t, server.url, { maxPoolSize: 2 })
     const { now, advance } = manualClock()
     const { app } = await buildApp(t, { pools: { mongo: connection }, now })

@@ -74,14 +74,14 @@ t.test('a pool that is exhausted is not ready within a second, and is again when
     const start = performance.now()
     t.equal(await app.poolHealth.isReady(), false, leaked)
     t.ok(performance.now() - start < 1_500)
-    t.match(app.poolHealth.status().main, { ready: true, waiting: 0 }, 'Postgres is there')
+    t.match(app.poolHealth.status().main, { ready: leaked === 'just now', waiting: 0 }, 'it knows by itself when they are held for long')
     for (const client of clients) client.release()
     t.equal(await app.poolHealth.isReady(), true)
   }
 })
 
 t.test('a pool whose callers wait for longer than its connectionTimeoutMillis is busy, and not away', async (t) => {
-  const pool = openPool(t, server.url, { max: 1, connectionTimeoutMillis: 50 })
+  const pool = openPool(t, server.url, { max: 1, connectionTimeoutMillis: 300 })
   const { app } = await buildApp(t, { pools: { main: pool } }, (app) => {
     app.post('/', { config: { poolHealth: { deadline: '5s' } } }, async () => await pool.connect())
   })

@@ -17,9 +17,14 @@ t.test('errors that say that a database is away, and errors of what it was asked
 })
 
 t.test('a caller\'s own SQLSTATEs count too, also in a cause and in each of several errors', async (t) => {
-  const also = new Set(['40001'])
+  const also = { sqlStates: new Set(['40001']) }
   t.ok(isOutage(withCode('40001'), also))
   t.ok(isOutage(new Error('outer', { cause: withCode('40001') }), also))
   t.ok(isOutage(new AggregateError([withCode('40001'), withCode('EPIPE')]), also))
   t.notOk(isOutage(withCode('23505'), also))
+})
+
+t.test('system calls can be left out, which another server may have failed', async (t) => {
+  for (const error of [withCode('ECONNREFUSED'), new Error('fetch failed', { cause: withCode('ECONNRESET') }), new AggregateError([withCode('EPIPE')])]) t.notOk(isOutage(error, { system: false }))
+  for (const error of [withCode('57P01'), new Error('Connection terminated unexpectedly')]) t.ok(isOutage(error, { system: false }))
 })

@@ -1,0 +1,90 @@
+import fastifyPostgres from '@fastify/postgres'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { freePort } from '../../services/free-port.js'
+import poolHealth from '../../plugins/pool-health/index.js'
+import { usePostgres } from '../helpers/postgres.js'
+import { buildApp, loggingApp, openPool } from './build-app.js'
+
+const away = { statusCode: 503, code: 'FST_HEADROOM_POOL_HEALTH_AWAY', error: 'Service Unavailable', message: 'pool-health: the database does not answer' }
+
+/** An app whose database is not there. */
+async function withoutDatabase (t: Test, addRoutes: (app: FastifyInstance, pool: ReturnType<typeof openPool>) => void): Promise<FastifyInstance> {
+  const pool = openPool(t, `postgres://postgres@127.0.0.1:${await freePort()}/x`)
+  const { app } = await buildApp(t, { pools: { main: pool } }, (app) => { addRoutes(app, pool) })
+  return app
+}
+
+const guarded = { config: { poolHealth: true } }
+
+t.test('a handler that sends its reply itself is left to it, async or not', async (t) => {
+  const pool = openPool(t, 'postgres://127.0.0.1:1/x')
+  const { app, lines } = await buildApp(t, { pools: { main: pool } }, (app) => {
+    app.get('/returned', guarded, (_request, reply) => reply.send({ ok: true }))
+    app.get('/later', guarded, (_request, reply) => {
+      setImmediate(() => { void reply.send({ ok: true }) })
+      return reply
+    })
+    app.get('/awaited', guarded, async (_request, reply) => {
+      await reply.send({ ok: true })
+      return reply
+    })
+    app.get('/nothing', guarded, (_request, reply) => { void reply.send({ ok: true }) })
+    app.get('/thenable', guarded, () => ({ then: (resolve: (value: unknown) => void) => { resolve({ ok: true }) } }))
+  })
+  for (const url of ['/returned', '/later', '/awaited', '/nothing', '/thenable']) t.strictSame((await app.inject(url)).json(), { ok: true }, url)
+  t.strictSame(lines().filter(({ level }) => level >= 40), [])
+})
+
+t.test('a database that is away is 503 with Retry-After, and nothing of the database is told', async (t) => {
+  const app = await withoutDatabase(t, (app, pool) => {
+    app.get('/', guarded, async () => await pool.query('SELECT 1'))
+    app.post('/', guarded, async () => await pool.query('SELECT 1'))
+    app.get('/unguarded', async () => await pool.query('SELECT 1'))
+    app.get('/wrapped', guarded, async () => {
+      try {
+        return await pool.query('SELECT 1')
+      } catch (cause) {
+        throw new Error('the user could not be read', { cause })
+      }
+    })
+  })
+  for (const url of ['/', '/wrapped']) {
+    const reply = await app.inject(url)
+    t.strictSame([reply.json<object>(), reply.headers['retry-after']], [away, '1'], url)
+  }
+  t.match(await app.inject({ method: 'POST', url: '/' }), { statusCode: 503, headers: { 'retry-after': undefined } }, 'a write that may have been carried out is not to be sent again')
+  t.equal((await app.inject('/unguarded')).statusCode, 500)
+})
+
+t.test('what another server fails with is no matter of the pool', async (t) => {
+  const port = await freePort()
+  const app = await withoutDatabase(t, (app) => {
+    app.get('/', guarded, async () => await fetch(`http://127.0.0.1:${port}/`))
+    app.get('/else', guarded, async () => { throw new TypeError('a mistake') })
+  })
+  t.equal((await app.inject('/')).statusCode, 500)
+  t.match((await app.inject('/else')).json(), { statusCode: 500, message: 'a mistake' })
+})
+
+t.test('connections of app.pg, by its connect, its transact and its routes, are the application\'s', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app } = loggingApp(t)
+  await app.register(fastifyPostgres, { connectionString: url })
+  await app.register(poolHealth, { logInterval: false, checkSettings: false })
+  const by = (): string => app.poolHealth.pools.main!.holders()[0]!.by
+  const found: string[] = []
+  app.get('/', { pg: { transact: true } }, async () => {
+    found.push(by())
+    return {}
+  })
+  await app.ready()
+  const client = await app.pg.connect()
+  found.push(by())
+  client.release()
+  await app.pg.transact(async () => { found.push(by()) })
+  await app.inject('/')
+  t.match(found.slice(0, 2), [/guarded-routes\.test/, /guarded-routes\.test/])
+  t.notMatch(found[2], /plugins[\\/]pool-health/, 'a hook that the application has not written: at least none of ours')
+  t.match(app.poolHealth.status().main, { acquired: 3, released: 3, dirty: 0 })
+})
