@@ -1,6 +1,6 @@
 import type { DurationSummary } from '../shared/recent-durations.js'
 
-/** What a pool has done in the last one to two windows, and what it does now. */
+/** What a pool has done in the last one to two minutes, and what it does now. */
 export interface PoolLoad {
   /** Most connections it opens; `Infinity`: no limit. */
   max: number
@@ -10,18 +10,23 @@ export interface PoolLoad {
   acquiredEver: number
   /** Milliseconds that the figures below are of. */
   elapsed: number
-  /** That the pool, and not the event loop, let callers wait; 0 ms of those that did not wait. */
+  /** That the pool, and not the event loop, let callers wait, also those who gave up; 0 ms of those that did not wait. */
   wait: DurationSummary
-  /** Of those in `wait`, how many waited. */
+  /** Of those in `wait`, how many found all connections in use. */
   waited: number
+  /** Callers that wait at this moment, and for how long they do on average, milliseconds. */
+  waitingNow: number
+  waitingFor: number
+  /** Callers that were not even let wait. */
+  turnedAway: number
   hold: DurationSummary
   /** Milliseconds that connections were held, of those in use until now; and of these, by who held one for longer than `slowHold`. */
   held: number
   heldSlowly: number
   /** Callers that held one for longer than `slowHold`. */
   slow: number
-  /** Callers who had no connection in the end: they would have waited, or had waited, for too long. */
-  turnedAway: number
+  /** Whether all that are in use now are held for longer than that. */
+  areAllSlow: boolean
   /** Connections held at this moment for longer than the threshold of a leak. */
   leaked: number
 }
@@ -50,6 +55,9 @@ const MANY = 0.05
 /** … and one in twenty for longer than this, milliseconds. */
 const LONG = 5
 
+/** Fewer slow holders can be an accident. */
+const FEW = 3
+
 /** Slow holders that take this part of all connections, on average, leave the others too few, though nobody waits yet. */
 const BUSY_SLOWLY = 0.5
 
@@ -66,24 +74,26 @@ const ENOUGH_TO_JUDGE = 100
  * time: with slow holders, more connections would only bring the database more slow work. Who waits though none is slow needs more.
  */
 export function advise (load: PoolLoad): Advice {
-  const { max, peak, elapsed, wait, waited, hold, held, heldSlowly, slow, turnedAway, leaked } = load
+  const { max, peak, elapsed, wait, waited, waitingNow, waitingFor, turnedAway, hold, held, heldSlowly, slow, areAllSlow, leaked } = load
   const seconds = Math.max(elapsed, 1) / 1_000
-  const asked = wait.count + turnedAway
-  const share = asked === 0 ? 0 : (waited + turnedAway) / asked
+  const asked = wait.count + waitingNow + turnedAway
+  const share = asked === 0 ? 0 : (waited + waitingNow + turnedAway) / asked
   const figures = {
     arrivals: rounded(asked / seconds),
     hold: hold.mean,
     inUse: rounded(held / Math.max(elapsed, 1)),
-    queued: rounded(wait.count / seconds * wait.mean / 1_000),
+    queued: rounded((wait.count * wait.mean + waitingNow * waitingFor) / 1_000 / seconds),
     share: rounded(share)
   }
-  const waits = asked >= ENOUGH && share >= MANY && (wait.p95 >= LONG || turnedAway > 0)
-  const waiting = `${percent(share)} of ${figures.arrivals} callers a second found none of ${max} connections free, and waited ${wait.p95} ms (p95)`
+  const longest = Math.max(wait.p95, waitingFor)
+  const waits = asked >= ENOUGH && share >= MANY && (longest >= LONG || turnedAway > 0)
+  const waiting = `${percent(share)} of ${figures.arrivals} callers a second found none of ${max} connections free` +
+    `${turnedAway > 0 ? `, ${turnedAway} were turned away` : ''}${longest > 0 ? `, and waited ${rounded(longest)} ms (p95)` : ''}`
 
   if (leaked > 0) {
     return { verdict: 'leak', reason: `${leaked} of ${max} connections ${leaked === 1 ? 'has' : 'have'} not come back in time: the lines of each say who has it`, ...figures }
   }
-  if (slow >= 3 && heldSlowly >= held / 2 && (waits || heldSlowly / Math.max(elapsed, 1) >= max * BUSY_SLOWLY)) {
+  if ((slow >= FEW || (areAllSlow && waitingNow > 0)) && heldSlowly >= held / 2 && (waits || heldSlowly / Math.max(elapsed, 1) >= max * BUSY_SLOWLY)) {
     return {
       verdict: 'slow query',
       reason: `${slow} callers that were slow held connections for ${percent(heldSlowly / held)} of all the time that any was held` +
@@ -92,11 +102,11 @@ export function advise (load: PoolLoad): Advice {
     }
   }
   if (waits) {
-    // So many callers were there at once: those with a connection, and those without.
+    // Little's law again, of all that were there: those with a connection, those without, and those that would have had one.
     const wanted = Math.ceil(figures.inUse + figures.queued + (turnedAway / seconds) * hold.mean / 1_000)
     return {
       verdict: 'too small',
-      reason: `${waiting}, while each was held for ${hold.mean} ms only; ${wanted} were wanted at once`,
+      reason: `${waiting}, while each was held for ${hold.mean} ms only${wanted > max ? `; ${wanted} were wanted at once, on average` : ''}`,
       suggestedMax: Math.max(max + 1, wanted),
       ...figures
     }

@@ -21,8 +21,8 @@ export function captureStack (below: (...args: never[]) => unknown, frames = FRA
   return holder
 }
 
-/** Of this plugin: not the application's, also where the package is not under node_modules. */
-const OWN_FOLDER = fileURLToPath(new URL('.', import.meta.url))
+/** Of this package: not the application's, also where it is not under node_modules. By name: source maps move them. */
+const OWN = /[\\/](?:pool-health[\\/](?:index|host-pools|pg-watch|pool-watch|mongo-watch)|shared[\\/](?:request-context|spans))\.[jt]s:/
 
 export interface CallSite {
   /** The first place outside of node_modules, of Node itself and of this plugin, such as `/app/routes/users.js:12:30`; the very first where there is none. */
@@ -35,7 +35,7 @@ export interface CallSite {
 export function callSite ({ stack }: CapturedStack): CallSite | undefined {
   if (typeof stack !== 'string') return undefined
   const frames = stack.split('\n').map((line) => /^\s+at (.*)$/.exec(line)?.[1]).filter((frame) => frame !== undefined)
-  const own = frames.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|<anonymous>\)?$/.test(frame) && !placeOf(frame).startsWith(OWN_FOLDER)) ?? frames[0]
+  const own = frames.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|<anonymous>\)?$/.test(frame) && !OWN.test(frame)) ?? frames[0]
   if (own === undefined) return undefined
   return { site: placeOf(own), stack: frames }
 }

@@ -7,5 +7,5 @@ export const broken = defineChannel<{ pool: string, error: Error }>('headroom:po
 export const leak = defineChannel<LeakReport>('headroom:pool-health:leak')
 export const leakReturned = defineChannel<LeakReport & { how: 'returned' | 'taken away' }>('headroom:pool-health:leak-returned')
 export const dirtyReturn = defineChannel<Omit<LeakReport, 'held'> & { dirt: Dirt, destroyed: boolean }>('headroom:pool-health:dirty-return')
-export const refused = defineChannel<{ pool: string, waited: number, predicted: number }>('headroom:pool-health:refused')
+export const refused = defineChannel<Omit<LeakReport, 'held' | 'site' | 'stack' | 'sql'> & { waited: number, predicted: number }>('headroom:pool-health:refused')
 export const verdict = defineChannel<{ pool: string, advice: Advice, before: Advice['verdict'] }>('headroom:pool-health:verdict')

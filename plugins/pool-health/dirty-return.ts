@@ -2,22 +2,24 @@ import { withResolvers } from '../shared/with-resolvers.js'
 import { dirtOf, isBroken, type Dirt } from './dirt.js'
 import type { PgClient } from './pg-pool.js'
 
-/** Milliseconds for what a client was given back with to be undone; after that it is not worth its connection. */
+/** Milliseconds for a transaction to be rolled back; after that it is not worth its connection. */
 const PATIENCE = 1_000
 
 /**
  * Undoes what a client was given back with: waits for queries that still run, and rolls a transaction back. Never rejects.
  *
+ * @param patience milliseconds that a query may run on
  * @returns what was found in the end, undefined where the query that ran left nothing, or its connection broke; and whether the client can be used on
  */
-export async function cleaned (client: PgClient, dirt: Dirt): Promise<{ found: Dirt | undefined, isClean: boolean }> {
+export async function cleaned (client: PgClient, dirt: Dirt, patience: number): Promise<{ found: Dirt | undefined, isClean: boolean }> {
   // Nothing more is answered on this connection; to close the cursor is only its owner's to do.
   if (dirt === 'open cursor') return { found: dirt, isClean: false }
   const { promise: interrupted, resolve } = withResolvers<'broken' | 'late'>()
   const broken = (): void => { resolve('broken') }
   // Without a listener the process would end: the pool listens only to those that it has.
   client.on('error', broken)
-  const timer = setTimeout(() => { resolve('late') }, PATIENCE)
+  const late = (): void => { resolve('late') }
+  let timer = setTimeout(late, dirt === 'running query' ? patience : PATIENCE).unref()
   try {
     if (dirt === 'running query') {
       const how = await Promise.race([drained(client), interrupted])
@@ -27,6 +29,8 @@ export async function cleaned (client: PgClient, dirt: Dirt): Promise<{ found: D
       const left = dirtOf(client)
       if (left === undefined) return { found: undefined, isClean: true }
       dirt = left
+      clearTimeout(timer)
+      timer = setTimeout(late, PATIENCE).unref()
     }
     await Promise.race([client.query('ROLLBACK'), interrupted])
     return { found: dirt, isClean: !isBroken(client) && dirtOf(client) === undefined }

@@ -20,7 +20,7 @@ export interface GuardedRoute {
 /** Makes 503 with Retry-After of what a handler fails with because there is no connection, or no database. */
 export function guardRoute (route: RouteOptions, { deadline, before }: GuardedRoute): void {
   wrapHandler(route, (handle, request, reply) => {
-    before?.admit(deadline)
+    before?.admit(deadline, { request })
     let result: unknown
     try {
       result = handle(request, reply)

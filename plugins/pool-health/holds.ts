@@ -57,6 +57,12 @@ export interface Holder {
   longest: number
 }
 
+/** What of a request may be told: the route's pattern, never the URL. */
+export function requestOf (context: RequestContext | undefined): { method?: string, route?: string, requestId?: string } {
+  const request = context?.request
+  return request === undefined ? {} : { method: request.method, route: request.routeOptions.url ?? 'other', requestId: request.id }
+}
+
 /**
  * The connections of one pool that are in use. A list that is linked through them: a Map would be made anew every few hundred
  * queries, which costs more than all else that is done for a query.
@@ -105,9 +111,9 @@ export class Holds {
     this.#size--
   }
 
-  /** For how long each is held, milliseconds; the oldest first. */
-  * ages (now: number): Generator<number> {
-    for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield now - hold.since
+  /** Since when each is held, the oldest first. */
+  * since (): Generator<number> {
+    for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield hold.since
   }
 
   /** Those that are held for as long as `threshold` or longer. */
@@ -134,12 +140,10 @@ export class Holds {
   }
 
   report ({ since, asked }: Hold, now: number): LeakReport {
-    const request = asked?.context?.request
     return {
       pool: this.#pool,
       held: Math.round(now - since),
-      // The pattern, never the URL.
-      ...(request && { method: request.method, route: request.routeOptions.url ?? 'other', requestId: request.id }),
+      ...requestOf(asked?.context),
       ...(asked?.stack && callSite(asked.stack)),
       ...(asked?.sql !== undefined && { sql: sqlShape(asked.sql) })
     }

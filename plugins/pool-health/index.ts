@@ -27,7 +27,7 @@ export type { Advice, Dirt, Holder, LeakReport, MongoSource, PgPool, PoolStatus,
 export interface PoolHealthRouteOptions {
   /** A request is refused with 503 when it would wait longer for a connection, and when it has waited so long. Default: the plugin's `deadline`. */
   deadline?: Duration
-  /** The pool of MongoDB that is asked before the handler. Default: the first pool, where that is one of MongoDB. */
+  /** The pool of MongoDB that is asked before the handler. Default: the first pool, where all are of MongoDB; else none. */
   pool?: string
 }
 
@@ -108,8 +108,10 @@ const LOOK = 500
 /** With every tenth of those looks the advice is looked at. */
 const LOOKS_AN_ADVICE = 10
 
+const POOL = 'a pool of pg, or a MongoClient or a connection of Mongoose that is connected'
+
 const OPTIONS = {
-  pools: custom('an object of pools by name, such as { main: app.pg.pool }, each a pool of pg, or a MongoClient or Mongoose connection that is connected', isPools),
+  pools: custom('an object of pools by name, such as { main: app.pg.pool }', isPools),
   leakThreshold: duration(30_000, { min: 1 }),
   destroyLeaked: orFalse(duration(undefined, { min: 1 })),
   slowHold: duration(100, { min: 1 }),
@@ -128,11 +130,19 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   if (pools === undefined) {
     throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', describe(options.pools)))
   }
+  for (const [name, pool] of Object.entries(pools)) {
+    if (!isPgPool(pool) && mongoClientOf(pool) === undefined) throw new OptionError(complaint(`options.pools.${name}`, POOL, describe(pool)))
+  }
+  if (options.destroyLeaked !== undefined && options.destroyLeaked !== false && options.destroyLeaked < options.leakThreshold) {
+    throw new OptionError(complaint('options.destroyLeaked', `a duration not shorter than leakThreshold, ${options.leakThreshold} ms`, `${options.destroyLeaked} ms`))
+  }
   const watches = new Map<string, PoolWatch>()
+  /** Filled with the watches. */
+  const facades: Record<string, Pool> = {}
   const ofEach = <T>(figure: (watch: PoolWatch) => T): Record<string, T> => Object.fromEntries([...watches].map(([name, watch]) => [name, figure(watch)]))
 
   app.decorate(options.decorateAs, {
-    get pools () { return Object.fromEntries(watches) },
+    get pools () { return facades },
     status: () => ofEach((watch) => watch.status()),
     advise: () => ofEach((watch) => watch.advise()),
     isReady: async () => (await Promise.all([...watches.values()].map((watch) => watch.isReady()))).every(Boolean),
@@ -155,10 +165,22 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
     leakThreshold: options.leakThreshold,
     destroyLeaked: options.destroyLeaked ?? false,
     slowHold: options.slowHold,
-    deadlineOf: (context) => context?.request && routes.of(context.request)?.deadline
+    // What no route matched has none.
+    deadlineOf: (context) => context?.request === undefined || context.request.is404 ? undefined : routes.of(context.request)?.deadline
   }
   // Only now: a decorator that is taken stops the boot, and nothing must be left on the pools.
-  for (const [name, pool] of Object.entries(pools)) watches.set(name, watch(name, pool))
+  for (const [name, pool] of Object.entries(pools)) {
+    const own = watch(name, pool)
+    watches.set(name, own)
+    facades[name] = {
+      status: () => own.status(),
+      advise: () => own.advise(),
+      holders: () => own.holders(),
+      predictedWait: () => own.predictedWait(),
+      isReady: async () => await own.isReady()
+    }
+  }
+  Object.freeze(facades)
   unbindHostPools(app, new Set(Object.values(pools)))
 
   const lines = new FigureLines(options.logInterval === false ? undefined : app.log)
@@ -201,10 +223,13 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
 
   /** The driver of MongoDB refuses nobody who asks for a connection: the handler is not even called. */
   function askedBefore (name: string | undefined, place: string): PoolWatch | undefined {
-    const [first] = watches.keys()
-    const watch = watches.get(name ?? first!)
-    if (name !== undefined && watch?.kind !== 'mongodb') throw new OptionError(complaint(place, 'the name of a pool of MongoDB', describe(name)))
-    return watch?.kind === 'mongodb' ? watch : undefined
+    const all = [...watches.values()]
+    const [first] = all
+    const watch = name === undefined ? first : watches.get(name)
+    if (watch === undefined) throw new OptionError(complaint(place, `the name of a pool: ${[...watches.keys()].join(', ')}`, describe(name)))
+    // Where there are pools of both kinds, a route has to say that it is MongoDB's that it needs.
+    if (watch.kind !== 'mongodb' || (name === undefined && all.some(({ kind }) => kind !== 'mongodb'))) return undefined
+    return watch
   }
 
   async function query<Row> (sql: string | { text: string }, values?: unknown[], { pool = [...watches.keys()][0]! }: { pool?: string } = {}): Promise<QueryResult<Row>> {
@@ -219,9 +244,9 @@ function loggable (value: unknown): unknown {
   return value === Infinity ? 'Infinity' : value
 }
 
+/** A pool in place of the table is none; what is in the table is looked at one by one. */
 function isPools (value: unknown): value is Record<string, PgPool | MongoSource> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0 &&
-    Object.values(value).every((pool) => isPgPool(pool) || mongoClientOf(pool) !== undefined)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isPgPool(value) && Object.keys(value).length > 0
 }
 
 export default fp(poolHealth, { name: 'headroom-pool-health', fastify: '5.x' })

@@ -4,7 +4,9 @@ import { isAwayError } from './driver-errors.js'
 import { BusyError } from './errors.js'
 import type { Asked, Hold } from './holds.js'
 import type { MongoClient } from './mongo-client.js'
-import { PoolWatch, PROMPT, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { isServerPool, type Place, type ServerPool, type Topology, type TopologyDescription } from './mongo-server-pools.js'
+import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { PROMPT } from './readiness.js'
 
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
 interface PoolEvent {
@@ -15,37 +17,11 @@ interface PoolEvent {
   error?: unknown
 }
 
-/** Of its events for servers (SDAM specification): a server of which nothing is known is away. */
-interface TopologyEvent {
-  newDescription: { servers: ReadonlyMap<string, { type: string }> }
-}
-
-/** What is not in the driver's types: the pool of each server. */
-interface Topology {
-  description?: TopologyEvent['newDescription']
-  s?: { servers?: ReadonlyMap<string, { pool?: ServerPool }> }
-}
-
-interface ServerPool {
-  readonly address: string
-  readonly totalConnectionCount: number
-  readonly availableConnectionCount: number
-  /** Of `waitQueue`, in which who gave up stands until it is at the head. */
-  readonly waitQueueSize: number
-  readonly waitQueue: Iterable<Place> & { last (): Place | null }
-  readonly connections: Iterable<{ readonly id: number }>
-  readonly checkedOut: Iterable<{ readonly id: number }>
-}
-
-/** That of one who asks, in the queue of its pool. */
-interface Place {
-  readonly checkoutTime: number
-  /** Its operation was aborted, or has waited for too long. */
-  readonly cancelled: boolean
-}
-
 interface Asker {
   readonly address: string
+  /** It had its deadline, and its error. */
+  isExpired: boolean
+  timer: NodeJS.Timeout | undefined
   /** On the driver's clock. */
   asks: number
   place: Place | undefined
@@ -72,6 +48,7 @@ export class MongoWatch extends PoolWatch {
   /** Connections that are open: `address#id`. */
   readonly #open = new Set<string>()
   readonly #addresses = new Set<string>()
+  #askedLast: string | undefined
   readonly #held = new Map<string, Hold>()
   /** Who waits for a connection, in the order in which they asked; also who has given up, which the driver tells nobody. */
   #askers: Asker[] = []
@@ -89,7 +66,7 @@ export class MongoWatch extends PoolWatch {
     super(name, settings, reports)
     this.#client = client
     this.#hasServer = hasServer(this.#topology?.description)
-    if (!this.#hasServer) this.isAway()
+    if (!this.#hasServer) this.readiness.away()
     this.#takeOver()
     const asks = this.#safely((event: PoolEvent) => { this.#asks(event, asks) })
     this.#arrive = this.#safely<void>(() => { this.#arrived() })
@@ -105,18 +82,18 @@ export class MongoWatch extends PoolWatch {
         queueMicrotask(isBack)
         if (hold === undefined) return
         this.#held.delete(id)
-        this.released(hold, false)
+        this.ended(hold, false)
       })],
       ['connectionReady', this.#safely((event: PoolEvent) => {
         this.#opened(idOf(event))
-        this.created(event.durationMS ?? 0)
+        this.load.created(event.durationMS ?? 0)
       })],
       ['connectionClosed', this.#safely((event: PoolEvent) => { this.#closed(event) })],
-      ['topologyDescriptionChanged', this.#safely(({ newDescription }: TopologyEvent) => {
+      ['topologyDescriptionChanged', this.#safely(({ newDescription }: { newDescription: TopologyDescription }) => {
         const hadServer = this.#hasServer
         this.#hasServer = hasServer(newDescription)
-        if (!this.#hasServer) this.isAway()
-        else if (!hadServer) this.answered()
+        if (!this.#hasServer) this.readiness.away()
+        else if (!hadServer) this.readiness.answered(settings.now())
       })]
     ]
     for (const [event, listener] of this.#listeners) client.on(event, listener)
@@ -133,7 +110,10 @@ export class MongoWatch extends PoolWatch {
 
   protected gauges (): PoolGauges {
     this.#forgetThoseWhoLeft()
-    return this.#gauges(this.#serverPools(), this.#addresses.size)
+    const pools = this.#serverPools()
+    // Who was asked, and is there still: after a fail-over the server before counts no more.
+    const used = pools.filter(({ address, totalConnectionCount }) => this.#addresses.has(address) && totalConnectionCount > 0)
+    return this.#gauges(pools, pools.length === 0 ? this.#addresses.size : used.length)
   }
 
   #gauges (pools: ServerPool[], servers: number): PoolGauges {
@@ -151,22 +131,37 @@ export class MongoWatch extends PoolWatch {
     return false
   }
 
-  protected async ask (): Promise<void> {
+  protected * waitingSince (): Generator<number> {
+    for (const { since, wait, place } of this.#askers) if (wait?.isFull === true && place?.cancelled !== true) yield since
+  }
+
+  /** Of the server that was asked last: what the others have is of no use to who asks it. */
+  override predictedWait (): number {
+    this.#forgetThoseWhoLeft()
+    const pools = this.#serverPools()
+    const asked = pools.filter(({ address }) => address === this.#askedLast)
+    return this.predictedFor(asked.length > 0 ? this.#gauges(asked, 1) : this.gauges())
+  }
+
+  protected async probe (): Promise<void> {
     // Not only given up: a ping that waits for a server would wait on, and so would the next one.
     const abort = new AbortController()
     let timer: NodeJS.Timeout | undefined
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => {
+        const giveUp = (): void => {
           // Where nobody waits for a connection, the ping has one, and it is the server that says nothing.
-          if (this.gauges().waiting === 0) this.isAway()
+          if (this.gauges().waiting === 0) this.readiness.away()
           reject(new BusyError(`the pool ${this.name}`))
           abort.abort()
-        }, PROMPT)
+        }
+        // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
+        timer = setTimeout(() => { setImmediate(giveUp) }, PROMPT).unref()
       })
-      await Promise.race([this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal }), late])
+      const ping = this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal })
+      await Promise.race([ping, late])
     } catch (error) {
-      if (isAwayError(error)) this.isAway()
+      if (isAwayError(error)) this.readiness.away()
       throw error
     } finally {
       clearTimeout(timer)
@@ -183,14 +178,13 @@ export class MongoWatch extends PoolWatch {
         this.counters.asked++
         const connection = idOf({ address, connectionId: id })
         this.#opened(connection)
-        this.#held.set(connection, this.acquired())
+        this.#held.set(connection, this.#begin())
       }
       for (const place of waitQueue) {
         if (place.cancelled) continue
         this.#addresses.add(address)
         this.counters.asked++
-        const wait = { since, isFull: true, utilization: performance.eventLoopUtilization() }
-        this.#askers.push({ address, asks: place.checkoutTime, place, since, wait, asked: NOBODY })
+        this.#askers.push({ address, isExpired: false, timer: undefined, asks: place.checkoutTime, place, since, wait: this.waitFrom(since, true), asked: NOBODY })
       }
     }
   }
@@ -203,9 +197,10 @@ export class MongoWatch extends PoolWatch {
     const pools = this.#serverPools()
     const { size, idle, waiting, max } = this.#gauges(pools.filter((pool) => pool.address === address), 1)
     const since = this.settings.now()
-    const wait = idle > waiting ? undefined : { since, isFull: idle + max - size <= waiting, utilization: performance.eventLoopUtilization() }
+    const wait = idle > waiting ? undefined : this.waitFrom(since, idle + max - size <= waiting)
+    this.#askedLast = address
     const stack = this.#operations++ % SAMPLE === 0 ? captureStack(below, FRAMES) : undefined
-    const asker = { address, asks, place: undefined, since, wait, asked: { stack, context: currentContext(), sql: undefined } }
+    const asker: Asker = { address, isExpired: false, timer: undefined, asks, place: undefined, since, wait, asked: { stack, context: currentContext(), sql: undefined } }
     this.#askers.push(asker)
     if (this.#arriving.push(asker) === 1) queueMicrotask(this.#arrive)
   }
@@ -222,15 +217,38 @@ export class MongoWatch extends PoolWatch {
         if (place == null) continue
         asker.place = place
         asker.asks = place.checkoutTime
+        this.#setDeadline(asker, place)
       }
     }
+  }
+
+  /** The driver passes over who is marked so, also where it has begun to open a connection for it. */
+  #setDeadline (asker: Asker, place: Place): void {
+    const { wait, asked: { context } } = asker
+    const deadline = this.settings.deadlineOf(context)
+    if (deadline === undefined || wait === undefined || typeof place.reject !== 'function') return
+    const giveUp = this.#safely<void>(() => {
+      if (place.cancelled || !this.#askers.includes(asker)) return
+      place.cancelled = true
+      asker.isExpired = true
+      place.reject(this.expiry(wait, context))
+      this.#forgetThoseWhoLeft()
+    })
+    // After the event loop was blocked the connection may be there, unread: it is read before the next immediate.
+    asker.timer = setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
+  }
+
+  #begin (): Hold {
+    const hold = this.begun()
+    this.counted(hold)
+    return hold
   }
 
   #has (event: PoolEvent): void {
     const id = idOf(event)
     this.#opened(id)
     const asker = this.#askerOf(event, false)
-    const hold = this.acquired()
+    const hold = this.#begin()
     this.#held.set(id, hold)
     hold.asked = asker.asked
     this.waited(Math.max(0, hold.since - asker.since), asker.wait)
@@ -238,14 +256,15 @@ export class MongoWatch extends PoolWatch {
 
   #failed (event: PoolEvent): void {
     const isTimeout = event.reason === 'timeout'
-    this.#askerOf(event, isTimeout)
+    const asker = this.#askerOf(event, isTimeout)
     if (isTimeout) {
       // All connections were in use, which says nothing of the server.
-      this.timedOut()
+      this.counters.timeouts++
+      if (asker.wait !== undefined) this.waited(this.settings.now() - asker.since, asker.wait)
       return
     }
     this.counters.failed++
-    if (isAwayError(event.error)) this.isAway()
+    if (isAwayError(event.error)) this.readiness.away()
   }
 
   #opened (id: string): void {
@@ -268,7 +287,7 @@ export class MongoWatch extends PoolWatch {
   #isBack (): void {
     if (this.#returning === undefined) return
     this.#returning = undefined
-    if (this.#hasServer) this.answered()
+    if (this.#hasServer) this.readiness.answered(this.settings.now())
   }
 
   /**
@@ -289,16 +308,23 @@ export class MongoWatch extends PoolWatch {
     }
     // Before the watch began, a connection was being opened for it. The driver rounds, and so do we.
     const isUnknown = nearest === -1 || (began < this.#began && distance > 1)
-    if (!isUnknown) return this.#askers.splice(nearest, 1)[0]!
+    if (!isUnknown) {
+      const [asker] = this.#askers.splice(nearest, 1)
+      clearTimeout(asker!.timer)
+      return asker!
+    }
     this.counters.asked++
-    return { address, asks: began, place: undefined, since: this.settings.now() - durationMS, wait: undefined, asked: NOBODY }
+    return { address, isExpired: false, timer: undefined, asks: began, place: undefined, since: this.settings.now() - durationMS, wait: undefined, asked: NOBODY }
   }
 
   /** An operation whose signal aborts ends without an event. */
   #forgetThoseWhoLeft (): void {
-    const before = this.#askers.length
-    this.#askers = this.#askers.filter(({ place }) => place?.cancelled !== true)
-    this.counters.failed += before - this.#askers.length
+    this.#askers = this.#askers.filter(({ place, timer, isExpired }) => {
+      if (place?.cancelled !== true) return true
+      clearTimeout(timer)
+      if (!isExpired) this.counters.failed++
+      return false
+    })
   }
 
   get #topology (): Topology | undefined {
@@ -334,12 +360,8 @@ function driversClock (): number {
   return Math.floor(performance.now())
 }
 
-function hasServer (description: TopologyEvent['newDescription'] | undefined): boolean {
+function hasServer (description: TopologyDescription | undefined): boolean {
   return description === undefined || [...description.servers.values()].some(({ type }) => type !== 'Unknown')
-}
-
-function isServerPool (pool: ServerPool | undefined): pool is ServerPool {
-  return typeof pool?.waitQueueSize === 'number' && typeof pool.waitQueue?.last === 'function' && [pool.waitQueue, pool.connections, pool.checkedOut].every((part) => typeof part?.[Symbol.iterator] === 'function')
 }
 
 function idOf ({ address, connectionId }: Pick<PoolEvent, 'address' | 'connectionId'>): string {

@@ -31,7 +31,7 @@ export interface PgPoolOptions {
 export interface PgClient {
   query (text: string): Promise<unknown>
   release (error?: Error | boolean): void
-  /** Since pg 8.15; not of pg-native. */
+  /** Since pg 8.21; not of pg-native. */
   getTransactionStatus? (): 'I' | 'T' | 'E' | null
   on (event: 'error' | 'drain', listener: Listener): unknown
   off (event: 'error' | 'drain', listener: Listener): unknown

@@ -1,23 +1,42 @@
+import { Deadlines } from '../shared/deadline.js'
 import { currentContext, inContext } from '../shared/request-context.js'
 import { startSpan } from '../shared/spans.js'
+import { withResolvers } from '../shared/with-resolvers.js'
 import { captureStack, type CapturedStack } from './call-site.js'
 import { cleaned } from './dirty-return.js'
 import { BusyError } from './errors.js'
-import { dirtOf, isBroken } from './dirt.js'
+import { dirtOf, followTransactions, isBroken } from './dirt.js'
 import { isAwayError, knowAsPools } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
 import { maxOf, type PgClient, type PgPool, type PoolEvent } from './pg-pool.js'
-import { PoolWatch, PROMPT, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { PROMPT } from './readiness.js'
 
 type Release = (error?: Error | boolean) => void
 type Callback = (error: Error | undefined, client: PgClient | undefined, release: Release) => void
 type Connect = (callback?: Callback) => Promise<PgClient> | undefined
 type Query = (...args: unknown[]) => unknown
 
-/** What is not in pg's types: its queue, from which who gives up is removed. */
-interface PoolQueue {
-  _pendingQueue?: unknown[]
+/** What is not in pg's types: its clients, and its queue, from which who gives up is removed. */
+interface PoolInsides {
+  _pendingQueue?: PendingItem[]
+  _clients?: ReadonlyArray<PgClient & { _connected?: boolean }>
+  _idle?: ReadonlyArray<{ client: PgClient }>
 }
+
+interface PendingItem {
+  readonly callback: Callback
+}
+
+/** Who waits for a connection. */
+interface Wait extends Waiting {
+  readonly endSpan: (() => void) | undefined
+  /** It has one, or an error. Else one is being opened for it still. */
+  isOver: boolean
+}
+
+/** On the `connect` of a watch. */
+const WATCHES = Symbol('headroom.poolHealth.watches')
 
 /** With the hold of each watch on it, while it is in somebody's hands. */
 type Held = PgClient & Record<symbol, Hold | undefined>
@@ -36,7 +55,7 @@ const TIMEOUT = /^(?:timeout exceeded when trying to connect|Connection terminat
  */
 export class PgWatch extends PoolWatch {
   readonly kind = 'pg'
-  readonly pool: PgPool & PoolQueue
+  readonly pool: PgPool & PoolInsides
   readonly #connect: Connect
   readonly #query: Query
   readonly #watchedConnect: Connect
@@ -51,22 +70,24 @@ export class PgWatch extends PoolWatch {
   readonly #holdKey = Symbol('headroom.poolHealth.hold')
   #queries = 0
   readonly #gone = new WeakSet<PgClient>()
+  readonly #waits = new Set<Wait>()
+  readonly #probes = new Deadlines(PROMPT)
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
     this.pool = pool
-    this.counters.opened = pool.totalCount
+    this.#takeOver()
     this.#connect = pool.connect
     this.#query = pool.query as Query
     const watch = this
     this.#watchedConnect = function connect (callback) {
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
-        watch.#ask(asked, watch.#isQuery ? callback : inItsContext(asked, callback))
+        watch.#acquire(asked, watch.#isQuery ? callback : inItsContext(asked, callback))
         return undefined
       }
       return new Promise<PgClient>((resolve, reject) => {
-        watch.#ask(asked, (error, client) => { if (error) reject(error); else resolve(client!) })
+        watch.#acquire(asked, (error, client) => { if (error) reject(error); else resolve(client!) })
       }).catch((error: Error) => {
         // As pg-pool does: the stack leads to who asked, and not to a socket.
         Error.captureStackTrace(error)
@@ -85,17 +106,16 @@ export class PgWatch extends PoolWatch {
     this.#listeners = [
       ['error', (error: Error) => {
         this.counters.errors++
-        this.inDoubt()
+        this.readiness.doubt()
         reports.broken(error)
       }],
       ['connect', (client: PgClient) => {
         this.counters.opened++
         this.#fresh = client
-        this.answered()
+        this.readiness.answered(settings.now())
       }],
       ['acquire', (client: Held) => {
-        if (!(this.#holdKey in client)) outliveBreaks(client)
-        client[this.#holdKey] = this.taken()
+        this.#hold(client)
       }],
       ['release', (error: unknown, client) => { this.#released(error, client as Held) }],
       ['remove', (client: PgClient) => {
@@ -106,6 +126,7 @@ export class PgWatch extends PoolWatch {
       }]
     ]
     for (const [event, listener] of this.#listeners) pool.on(event, listener)
+    Object.assign(this.#watchedConnect, { [WATCHES]: true })
     Object.assign(pool, { connect: this.#watchedConnect, query: this.#watchedQuery })
   }
 
@@ -125,6 +146,7 @@ export class PgWatch extends PoolWatch {
    * when its last connection has gone: it counts those that are ending as gone.
    */
   close (): void {
+    this.#probes.close()
     if (!this.pool.listeners('error').includes(ignore)) this.pool.on('error', ignore)
     for (const [event, listener] of this.#listeners) this.pool.off(event, listener)
     // What another has put around ours since goes on calling it.
@@ -136,31 +158,77 @@ export class PgWatch extends PoolWatch {
     return asked?.sql === undefined
   }
 
-  protected async ask (): Promise<void> {
-    const client = await new Promise<PgClient>((resolve, reject) => {
-      this.#ask({ stack: undefined, context: undefined, sql: 'SELECT 1' }, (error, client) => {
-        if (client !== undefined) {
-          resolve(client)
-          return
-        }
-        if (this.opening.size > 0) this.isAway()
-        reject(error ?? new BusyError(`the pool ${this.name}`))
-      }, PROMPT)
-    })
-    let timer: NodeJS.Timeout | undefined
+  protected * waitingSince (): Generator<number> {
+    for (const { since, isFull, isOver } of this.#waits) if (isFull && !isOver) yield since
+  }
+
+  protected override * openingFor (now: number): Generator<number> {
+    for (const { since, isFull } of this.#waits) if (!isFull) yield now - since
+  }
+
+  protected async probe (): Promise<void> {
+    const client = await this.#clientForProbe()
     try {
-      const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => { reject(new BusyError(`the pool ${this.name}`)) }, PROMPT)
-      })
-      await Promise.race([client.query('SELECT 1'), late])
+      await this.#probes.limit(client.query('SELECT 1'))
     } catch (error) {
-      this.isAway()
+      this.readiness.away()
       client.release(true)
       throw error
-    } finally {
-      clearTimeout(timer)
     }
     client.release()
+  }
+
+  /** As for any caller, but it is none: neither counted nor refused. */
+  async #clientForProbe (): Promise<PgClient> {
+    const { promise, resolve, reject } = withResolvers<PgClient>()
+    let isOver = false
+    const giveUp = (): void => {
+      if (isOver) return
+      isOver = true
+      // Else one is being opened for it, which takes too long.
+      if (!this.#removeFromQueue(place)) this.readiness.away()
+      reject(new BusyError(`the pool ${this.name}`))
+    }
+    const timer = setTimeout(() => { setImmediate(giveUp) }, PROMPT).unref()
+    const place = this.#enqueue((error, client) => {
+      clearTimeout(timer)
+      if (isOver) {
+        client?.release()
+        return
+      }
+      isOver = true
+      if (isAwayError(error)) this.readiness.away()
+      if (client === undefined) reject(error)
+      else resolve(client)
+    })
+    return await promise
+  }
+
+  /** What the pool had before the watch began. */
+  #takeOver (): void {
+    const { _clients: clients, _idle: idle, totalCount } = this.pool
+    if (!Array.isArray(clients) || !Array.isArray(idle)) {
+      this.counters.opened = totalCount
+      return
+    }
+    // One that is being opened is told of when it is open.
+    const open = clients.filter(({ _connected: isOpen }) => isOpen !== false)
+    this.counters.opened = open.length
+    for (const client of open) {
+      if (idle.some((item) => item.client === client)) continue
+      this.counters.asked++
+      this.counted(this.#hold(client as Held))
+    }
+  }
+
+  #hold (client: Held): Hold {
+    if (!(this.#holdKey in client)) {
+      outliveBreaks(client)
+      followTransactions(client)
+    }
+    const hold = this.begun()
+    client[this.#holdKey] = hold
+    return hold
   }
 
   #asked (connect: Connect): Asked {
@@ -170,14 +238,16 @@ export class PgWatch extends PoolWatch {
     return { stack, context: currentContext(), sql: isQuery ? this.#sql : undefined }
   }
 
-  #ask (asked: Asked, callback: Callback, deadline = this.settings.deadlineOf(asked.context)): void {
+  #acquire (asked: Asked, callback: Callback): void {
+    const { context } = asked
+    const deadline = this.settings.deadlineOf(context)
     this.counters.asked++
     const { size, idle, waiting, max } = this.gauges()
     const isFull = idle + max - size <= waiting
     if (isFull && deadline !== undefined) {
       const predicted = this.predictedBehind(waiting)
       if (predicted > deadline) {
-        const error = this.refusal(0, predicted)
+        const error = this.refusal(predicted, context)
         process.nextTick(() => { callback(error, undefined, ignore) })
         return
       }
@@ -188,35 +258,39 @@ export class PgWatch extends PoolWatch {
       void this.#connect.call(this.pool, (error, client, release) => { this.#serve(asked, callback, since, undefined, error, client, release) })
       return
     }
-    const wait = this.#beginWait(since, isFull)
-    let isServed = false
+    const wait: Wait = { ...this.waitFrom(since, isFull), endSpan: startSpan(() => `pool ${this.name}: wait`), isOver: false }
+    this.#waits.add(wait)
     const giveUp = (): void => {
-      if (isServed) return
-      isServed = true
-      wait.endSpan?.()
+      if (wait.isOver) return
+      this.#endWait(wait)
       // Else one is being opened for it, by which others can tell how long that takes.
-      if (this.#removeFromQueue(place)) this.opening.delete(wait)
-      callback(this.refusal(deadline!, this.predictedWait()), undefined, ignore)
+      if (this.#removeFromQueue(place)) this.#waits.delete(wait)
+      callback(this.expiry(wait, context), undefined, ignore)
     }
     // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
     const timer = deadline === undefined ? undefined : setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
     const place = this.#enqueue((error, client, release) => {
-      this.opening.delete(wait)
-      wait.endSpan?.()
+      this.#waits.delete(wait)
       clearTimeout(timer)
-      if (isServed) {
+      if (wait.isOver) {
         // Who asked for it did not wait so long.
         client?.release()
         return
       }
-      isServed = true
+      this.#endWait(wait)
       this.#serve(asked, callback, since, wait, error, client, release)
     })
   }
 
+  #endWait (wait: Wait): void {
+    wait.isOver = true
+    wait.endSpan?.()
+  }
+
   #serve (asked: Asked, callback: Callback, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
     if (client === undefined) {
-      this.#failed(error, callback)
+      this.#failed(error, wait)
+      callback(error, undefined, ignore)
       return
     }
     const hold = (client as Held)[this.#holdKey]
@@ -224,7 +298,7 @@ export class PgWatch extends PoolWatch {
     if (hold !== undefined) {
       this.counted(hold)
       this.waited(hold.since - since, wait)
-      if (wait?.isFull === false && client === this.#fresh) this.created(hold.since - since)
+      if (wait?.isFull === false && client === this.#fresh) this.load.created(hold.since - since)
       hold.asked = asked
       hold.release = release
       client.release = (error) => { this.#giveBack(client, hold, release, error) }
@@ -232,35 +306,37 @@ export class PgWatch extends PoolWatch {
     callback(undefined, client, client.release)
   }
 
-  #beginWait (since: number, isFull: boolean): Waiting & { endSpan: (() => void) | undefined } {
-    const wait = { since, isFull, utilization: performance.eventLoopUtilization(), endSpan: startSpan(() => `pool ${this.name}: wait`) }
-    if (!isFull) this.opening.add(wait)
-    return wait
-  }
-
   /** @returns the caller's place in the pool's queue, where it stands in one */
-  #enqueue (callback: Callback): unknown {
+  #enqueue (callback: Callback): PendingItem | undefined {
     const queue = this.pool._pendingQueue
     const before = queue?.length
+    const connect = (): void => { void this.#connect.call(this.pool, callback) }
     // Not for the request that asks: a socket that is opened would keep it, with all it holds, and tell others that they are it.
-    inContext(undefined, () => { void this.#connect.call(this.pool, callback) })
+    // Another watch of the same pool has to know it still.
+    if (WATCHES in this.#connect) connect()
+    else inContext(undefined, connect)
     return queue !== undefined && queue.length > before! ? queue.at(-1) : undefined
   }
 
-  #removeFromQueue (item: unknown): boolean {
+  #removeFromQueue (item: PendingItem | undefined): boolean {
     const queue = this.pool._pendingQueue
     const place = item === undefined || queue === undefined ? -1 : queue.indexOf(item)
     if (place === -1) return false
     queue!.splice(place, 1)
+    // The pool's timer, and other watches, still wait for it.
+    item!.callback(new BusyError(`the pool ${this.name}`), undefined, ignore)
     return true
   }
 
-  #failed (error: Error | undefined, callback: Callback): void {
-    if (TIMEOUT.test(String(error?.message))) this.timedOut()
-    else this.counters.failed++
+  #failed (error: Error | undefined, wait: Waiting | undefined): void {
+    if (TIMEOUT.test(String(error?.message))) {
+      this.counters.timeouts++
+      if (wait !== undefined) this.waited(this.settings.now() - wait.since, wait)
+    } else {
+      this.counters.failed++
+    }
     knowAsPools(error)
-    if (isAwayError(error)) this.isAway()
-    callback(error, undefined, ignore)
+    if (isAwayError(error)) this.readiness.away()
   }
 
   /** Lets no dirty client back into the pool. */
@@ -277,7 +353,7 @@ export class PgWatch extends PoolWatch {
       return
     }
     hold.isReturning = true
-    void cleaned(client, dirt).then(({ found, isClean }) => {
+    void cleaned(client, dirt, this.settings.leakThreshold).then(({ found, isClean }) => {
       if (found !== undefined) {
         this.counters.dirty++
         this.reports.dirty(found, !isClean, this.holds.report(hold, this.settings.now()))
@@ -291,8 +367,8 @@ export class PgWatch extends PoolWatch {
     if (hold === undefined) return
     client[this.#holdKey] = undefined
     const isLost = isBroken(client) || (Boolean(error) && isAwayError(error))
-    if (isLost) this.inDoubt()
-    this.released(hold, !error && !isLost)
+    if (isLost) this.readiness.doubt()
+    this.ended(hold, !error && !isLost)
   }
 }
 

@@ -1,10 +1,12 @@
-import { RecentDurations, type DurationSummary } from '../shared/recent-durations.js'
+import type { DurationSummary } from '../shared/recent-durations.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
 import { BusyError, comeAgain } from './errors.js'
 import type { Dirt } from './dirt.js'
 import { Holds, type Holder, type Hold, type LeakReport } from './holds.js'
 import { predictedWait } from './predicted-wait.js'
+import { Readiness } from './readiness.js'
+import { RecentLoad } from './recent-load.js'
 
 export interface PoolGauges {
   /** Connections open now, or being opened. */
@@ -77,24 +79,19 @@ export interface WatchReports {
   leaked (report: LeakReport): void
   /** A leaked one came back, or was taken away. */
   returned (report: LeakReport, how: 'returned' | 'taken away'): void
-  dirty (dirt: Dirt, destroyed: boolean, report: LeakReport): void
-  refused (waited: number, predicted: number): void
+  dirty (dirt: Dirt, isDestroyed: boolean, report: LeakReport): void
+  /** Milliseconds: 0 for who was not even let wait. */
+  refused (waits: { waited: number, predicted: number }, context: RequestContext | undefined): void
 }
 
-/** Milliseconds in which the figures become old. */
-const WINDOW = 60_000
-
-/** What has answered so lately need not be asked whether it is there. */
-const FRESH = 5_000
-
-/** A connection's share in the mean of how long one is held. */
-const WEIGHT = 1 / 16
-
-/** Milliseconds in which a pool that is ready has a connection to give. */
-export const PROMPT = 1_000
-
-/** Of so much of its time the event loop is busy when it, and not the pool, lets callers wait. */
-const BUSY = 0.9
+/** How it was when a caller began to wait. */
+export interface Waiting {
+  /** On the clock of the watch, milliseconds. */
+  readonly since: number
+  /** Whether all connections were in use; else one was opened. */
+  readonly isFull: boolean
+  readonly utilization: ReturnType<typeof performance.eventLoopUtilization>
+}
 
 /** One pool under watch, whatever its driver: its figures, who holds its connections, what it needs. */
 export abstract class PoolWatch {
@@ -103,86 +100,55 @@ export abstract class PoolWatch {
   protected readonly settings: WatchSettings
   protected readonly reports: WatchReports
   protected readonly holds: Holds
+  protected readonly load: RecentLoad
+  protected readonly readiness: Readiness
   protected readonly counters: PoolCounters = {
     asked: 0, acquired: 0, released: 0, opened: 0, closed: 0, timeouts: 0, failed: 0, refused: 0, expired: 0, errors: 0, leaked: 0, dirty: 0
   }
 
-  /** When those began that are being opened for somebody. */
-  protected readonly opening = new Set<{ readonly since: number }>()
-  readonly #wait = new RecentDurations()
-  readonly #delay = new RecentDurations()
-  readonly #hold = new RecentDurations()
-  readonly #creation = new RecentDurations()
-  /** Of the window that runs, and of the one before it. */
-  #current: Window
-  #previous: Window
   #peak = 0
-  #meanHold = 0
-  #isAway = false
-  #isInDoubt = false
-  #isClosing = false
-  #lastAnswer = -Infinity
-  #asking: Promise<boolean> | undefined
 
   constructor (name: string, settings: WatchSettings, reports: WatchReports) {
     this.name = name
     this.settings = settings
     this.reports = reports
     this.holds = new Holds(name)
-    this.#current = newWindow(settings.now())
-    this.#previous = this.#current
+    this.load = new RecentLoad(settings.slowHold, settings.now())
+    this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.predictedWait())
   }
 
   protected abstract gauges (): PoolGauges
 
+  /** Since when each of those waits that found no connection, milliseconds. */
+  protected abstract waitingSince (): Iterable<number>
+
+  /** Asks the database for a sign of life. Rejects where there is none in time. */
+  protected abstract probe (): Promise<void>
+
   /** Whether who holds it for so long may have forgotten it. Else its driver returns it when its query is done, which is slow. */
   protected abstract isLeak (hold: Hold): boolean
 
-  /** Asks the database for a sign of life. Rejects where there is none in time. */
-  protected abstract ask (): Promise<void>
+  /** Leaves the pool as it was. */
+  abstract close (): void
 
   status (): PoolStatus {
     return {
       kind: this.kind,
-      ready: !this.#isClosing && !this.#isAway && (this.#hasAnswered() || this.predictedWait() <= PROMPT),
+      ready: this.readiness.isLikely,
       ...this.gauges(),
       leaking: this.#leaking(),
       ...this.counters,
-      wait: this.#wait.summary(),
-      delay: this.#delay.summary(),
-      hold: this.#hold.summary(),
-      creation: this.#creation.summary()
+      ...this.load.durations
     }
   }
 
   /** What is the matter with it, by the last one to two minutes. */
   advise (): Advice {
-    const now = this.settings.now()
-    const { slowHold } = this.settings
-    const windows = this.#current === this.#previous ? [this.#current] : [this.#previous, this.#current]
-    const sum = (figure: Exclude<keyof Window, 'since'>): number => windows.reduce((total, window) => total + window[figure], 0)
-    let held = sum('held')
-    let heldSlowly = sum('heldSlowly')
-    let slow = sum('slow')
-    for (const age of this.holds.ages(now)) {
-      const within = Math.min(age, now - this.#previous.since)
-      held += within
-      if (age < slowHold) continue
-      heldSlowly += within
-      slow++
-    }
     return advise({
+      ...this.load.load(this.settings.now(), { holding: this.holds.since(), waiting: this.waitingSince() }),
       max: this.gauges().max,
       peak: this.#peak,
       acquiredEver: this.counters.acquired,
-      elapsed: now - this.#previous.since,
-      wait: this.#wait.summary(),
-      waited: sum('waited'),
-      hold: this.#hold.summary(),
-      held,
-      heldSlowly,
-      slow,
-      turnedAway: sum('turnedAway'),
       leaked: this.#leaking((hold) => this.isLeak(hold))
     })
   }
@@ -194,32 +160,28 @@ export abstract class PoolWatch {
 
   /** How long who asks now would wait for a connection, milliseconds. */
   predictedWait (): number {
-    const { size, idle, waiting, max } = this.gauges()
-    return idle + max - size > waiting ? 0 : this.predictedBehind(waiting)
+    return this.predictedFor(this.gauges())
   }
 
   /** @throws BusyError where who asks now would wait for longer than `deadline` */
-  admit (deadline: number): void {
+  admit (deadline: number, context: RequestContext | undefined): void {
     const predicted = this.predictedWait()
     if (predicted <= deadline) return
     this.counters.asked++
-    throw this.refusal(0, predicted)
+    throw this.refusal(predicted, context)
   }
 
-  /** Whether it can serve: by what it last did, or, where that is long ago, by what the database answers now. */
+  /** Whether it can serve; asks the database where nothing has come from it lately. Never rejects. */
   async isReady (): Promise<boolean> {
-    if (this.#isClosing) return false
-    if (!this.#isAway && !this.#isInDoubt && this.#hasAnswered()) return true
-    this.#asking ??= this.ask().then(() => { this.answered(); return true }, () => false).finally(() => { this.#asking = undefined })
-    return await this.#asking && !this.#isClosing
+    return await this.readiness.ask()
   }
 
-  /** Looks for leaks, lets the figures become old, and asks a database that is away, or may be, whether it is there. To be called twice a second. */
+  /** Looks for leaks, lets the figures become old, and asks a database that may be away whether it is there. To be called twice a second. */
   look (): void {
     const { now, leakThreshold, destroyLeaked } = this.settings
     const moment = now()
-    if (moment - this.#current.since >= WINDOW) this.#rotate(moment)
-    if (this.#isAway || this.#isInDoubt) void this.isReady()
+    this.load.look(moment, this.holds.since())
+    this.readiness.look()
     for (const hold of this.holds.longerThan(leakThreshold, moment)) {
       if (!hold.isReported) {
         hold.isReported = true
@@ -235,26 +197,28 @@ export abstract class PoolWatch {
 
   /** The app closes: it is not ready from now on. */
   closing (): void {
-    this.#isClosing = true
+    this.readiness.close()
   }
 
-  /** Leaves the pool as it was. */
-  abstract close (): void
+  /** The ages of connections that are being opened, milliseconds. */
+  protected openingFor (_now: number): Iterable<number> {
+    return []
+  }
+
+  protected predictedFor ({ size, idle, waiting, max }: PoolGauges): number {
+    return idle + max - size > waiting ? 0 : this.predictedBehind(waiting)
+  }
 
   protected predictedBehind (waiting: number): number {
-    const now = this.settings.now()
-    return predictedWait(waiting, this.#meanHold, this.#ages(now))
+    return predictedWait(waiting, this.load.meanHold, this.#ages(this.settings.now()))
   }
 
-  /** Somebody has a connection. */
-  protected acquired (): Hold {
-    const hold = this.taken()
-    this.counted(hold)
-    return hold
+  protected waitFrom (since: number, isFull: boolean): Waiting {
+    return { since, isFull, utilization: performance.eventLoopUtilization() }
   }
 
   /** A connection is in use, for whom need not be known yet. */
-  protected taken (): Hold {
+  protected begun (): Hold {
     const hold = this.holds.begin(this.settings.now())
     if (this.holds.size > this.#peak) this.#peak = this.holds.size
     return hold
@@ -267,94 +231,48 @@ export abstract class PoolWatch {
   }
 
   /** @param isAnswer whether the database has done what it was asked */
-  protected released (hold: Hold, isAnswer: boolean): void {
+  protected ended (hold: Hold, isAnswer: boolean): void {
     this.holds.end(hold)
     const now = this.settings.now()
-    if (isAnswer) {
-      this.#isAway = false
-      this.#isInDoubt = false
-      this.#lastAnswer = now
+    if (isAnswer) this.readiness.answered(now)
+    if (hold.isCounted) {
+      this.counters.released++
+      this.load.held(hold.since, now)
     }
-    if (hold.isCounted) this.#record(hold, now)
     if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
   }
 
-  #record (hold: Hold, now: number): void {
-    this.counters.released++
-    const age = now - hold.since
-    this.#hold.record(age)
-    this.#meanHold = this.#meanHold === 0 ? age : this.#meanHold + (age - this.#meanHold) * WEIGHT
-    const current = this.#current
-    const within = Math.min(age, now - this.#previous.since)
-    current.held += within
-    if (age >= this.settings.slowHold) {
-      current.heldSlowly += within
-      current.slow++
-    }
+  /** @param wait none: there was a connection to be had all the time */
+  protected waited (milliseconds: number, wait: Waiting | undefined): void {
+    if (wait === undefined) this.load.waited(milliseconds, 1, false)
+    else this.load.waited(milliseconds, performance.eventLoopUtilization(wait.utilization).utilization, wait.isFull)
   }
 
-  /**
-   * How long a caller waited, and why.
-   *
-   * @param from none: there was one to be had all the time
-   */
-  protected waited (milliseconds: number, from: Waiting | undefined): void {
-    if (from === undefined) {
-      this.#wait.record(0)
-      this.#delay.record(milliseconds)
-      return
-    }
-    // The event loop had no time for what would have brought the connection back, so more connections would not have helped.
-    if (performance.eventLoopUtilization(from.utilization).utilization >= BUSY) {
-      this.#wait.record(0)
-      this.#delay.record(milliseconds)
-    } else {
-      this.#wait.record(milliseconds)
-      if (from.isFull) this.#current.waited++
-    }
+  /** What a caller gets that would wait for too long. */
+  protected refusal (predicted: number, context: RequestContext | undefined): Error {
+    this.counters.refused++
+    this.load.turnedAway()
+    this.reports.refused({ waited: 0, predicted }, context)
+    return this.#busy(predicted)
   }
 
-  /** The driver gave up a caller that had waited in its queue. */
-  protected timedOut (): void {
-    this.counters.timeouts++
-    this.#current.turnedAway++
+  /** What a caller gets that has waited for too long. */
+  protected expiry (wait: Waiting, context: RequestContext | undefined): Error {
+    const waited = this.settings.now() - wait.since
+    const predicted = this.predictedWait()
+    this.counters.expired++
+    this.waited(waited, wait)
+    this.reports.refused({ waited, predicted }, context)
+    return this.#busy(predicted)
   }
 
-  protected created (milliseconds: number): void {
-    this.#creation.record(milliseconds)
-  }
-
-  /** What a caller gets who would wait for too long, or has waited so long. */
-  protected refusal (waited: number, predicted: number): Error {
-    if (waited === 0) this.counters.refused++
-    else this.counters.expired++
-    this.#current.turnedAway++
-    this.reports.refused(waited, predicted)
+  #busy (predicted: number): Error {
     return comeAgain(new BusyError(`the pool ${this.name}`), predicted)
   }
 
-  protected answered (): void {
-    this.#isAway = false
-    this.#isInDoubt = false
-    this.#lastAnswer = this.settings.now()
-  }
-
-  protected isAway (): void {
-    this.#isAway = true
-  }
-
-  /** A connection was lost: that may be all that was, or the first sign that the database is. It is asked with the next look. */
-  protected inDoubt (): void {
-    this.#isInDoubt = true
-  }
-
   * #ages (now: number): Generator<number> {
-    yield * this.holds.ages(now)
-    for (const { since } of this.opening) yield now - since
-  }
-
-  #hasAnswered (): boolean {
-    return this.settings.now() - this.#lastAnswer < FRESH
+    for (const since of this.holds.since()) yield now - since
+    yield * this.openingFor(now)
   }
 
   #leaking (isMeant: (hold: Hold) => boolean = () => true): number {
@@ -362,32 +280,4 @@ export abstract class PoolWatch {
     for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (hold.isReported && isMeant(hold)) leaking++
     return leaking
   }
-
-  #rotate (moment: number): void {
-    for (const durations of [this.#wait, this.#delay, this.#hold, this.#creation]) durations.rotate()
-    this.#previous = this.#current
-    this.#current = newWindow(moment)
-  }
-}
-
-/** How it was when a caller began to wait. */
-export interface Waiting {
-  readonly since: number
-  /** Whether all connections were in use; else one was opened. */
-  readonly isFull: boolean
-  readonly utilization: ReturnType<typeof performance.eventLoopUtilization>
-}
-
-/** What is counted, and not measured, of a window. Milliseconds. */
-interface Window {
-  readonly since: number
-  waited: number
-  turnedAway: number
-  held: number
-  heldSlowly: number
-  slow: number
-}
-
-function newWindow (since: number): Window {
-  return { since, waited: 0, turnedAway: 0, held: 0, heldSlowly: 0, slow: 0 }
 }

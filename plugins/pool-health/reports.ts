@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { loggableError } from '../shared/loggable-error.js'
 import { Seldom } from '../shared/seldom.js'
 import * as channels from './channels.js'
+import { requestOf } from './holds.js'
 import type { WatchReports } from './pool-watch.js'
 
 /** Milliseconds between two lines that say that requests are refused. */
@@ -28,11 +29,12 @@ export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => numb
       log.warn({ dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt.startsWith('open') ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
       channels.dirtyReturn.publish(() => ({ ...by, dirt, destroyed: isDestroyed }))
     },
-    refused (waited, predicted) {
+    refused ({ waited, predicted }, context) {
+      const request = requestOf(context)
       seldom.say('refused', () => {
-        log.warn({ pool, waited: Math.round(waited), predicted: Math.round(predicted) }, 'the pool is exhausted: requests are refused that would wait for longer than their deadline')
+        log.warn({ pool, ...request, waited: Math.round(waited), predicted: Math.round(predicted) }, 'the pool is exhausted: requests are refused that would wait for longer than their deadline')
       })
-      channels.refused.publish(() => ({ pool, waited, predicted }))
+      channels.refused.publish(() => ({ pool, ...request, waited, predicted }))
     }
   }
 }

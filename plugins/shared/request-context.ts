@@ -5,7 +5,6 @@ import type { SpanCollector } from './spans.js'
 /** For whom something is done. */
 export interface RequestContext {
   readonly request?: FastifyRequest
-  readonly reply?: FastifyReply
   readonly collect?: SpanCollector
 }
 
@@ -24,10 +23,10 @@ export function inContext<T> (context: RequestContext | undefined, work: () => T
 
 /** Lets `currentContext` tell the request, in all hooks of the scope's requests that come after, and in their handlers. */
 export function followRequests (app: FastifyInstance): void {
-  const follow = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+  const follow = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
     // Another plugin's hook has done so.
     if (storage.getStore()?.request === request) done()
-    else storage.run({ request, reply }, done)
+    else storage.run({ request }, done)
   }
   app.addHook('onRequest', follow)
   // A body comes from its socket, whose events know nothing of the request.

@@ -14,10 +14,13 @@ const calm: PoolLoad = {
   elapsed: 10_000,
   wait: all(1_000, 0),
   waited: 0,
+  waitingNow: 0,
+  waitingFor: 0,
   hold: all(1_000, 10),
   held: 10_000,
   heldSlowly: 0,
   slow: 0,
+  areAllSlow: false,
   turnedAway: 0,
   leaked: 0
 }
@@ -56,6 +59,12 @@ t.test('slow holders take the connections\' time: slow query, where others wait,
   t.equal(advise({ ...slow, heldSlowly: 9_000 }).verdict, 'too small', 'the others take more of it')
 })
 
+t.test('who waits still counts, though nothing has come back yet', async (t) => {
+  const stuck = { ...calm, max: 2, peak: 2, wait: all(2, 0), hold: all(0, 0), held: 20_000, heldSlowly: 20_000, slow: 2, areAllSlow: true, waitingNow: 300, waitingFor: 9_000 }
+  t.match(advise(stuck), { verdict: 'slow query', queued: 270, share: 0.99, reason: /99% of 30.2 callers a second found none of 2 connections free/ })
+  t.equal(advise({ ...stuck, waitingNow: 0 }).verdict, 'healthy', 'two that are slow can be an accident')
+})
+
 t.test('a leak comes before all else', async (t) => {
   t.match(advise({ ...calm, max: 2, leaked: 1, waited: 950, wait: all(1_000, 90), slow: 30, heldSlowly: 9_000 }), { verdict: 'leak', reason: /1 of 2 connections has/ })
 })
@@ -71,7 +80,7 @@ t.test('hardly ever used: over-provisioned, and half as many again as were ever 
 t.test('of any figures there is an advice with finite numbers, and more than max is suggested to a pool that is too small', async (t) => {
   const natural = fc.nat(100_000)
   fc.assert(fc.property(fc.record({
-    max: fc.integer({ min: 1, max: 500 }), peak: natural, acquiredEver: natural, elapsed: natural, count: natural, wait: natural, hold: natural, waited: natural, held: natural, heldSlowly: natural, slow: natural, turnedAway: natural, leaked: fc.nat(3)
+    max: fc.integer({ min: 1, max: 500 }), peak: natural, acquiredEver: natural, elapsed: natural, count: natural, wait: natural, waitingNow: natural, waitingFor: natural, areAllSlow: fc.boolean(), hold: natural, waited: natural, held: natural, heldSlowly: natural, slow: natural, turnedAway: natural, leaked: fc.nat(3)
   }), ({ count, wait, hold, ...load }) => {
     const { verdict, suggestedMax, reason, arrivals, inUse, queued, share } = advise({ ...load, wait: all(count, wait), hold: all(count, hold) })
     for (const figure of [arrivals, inUse, queued, share]) assert.ok(Number.isFinite(figure))

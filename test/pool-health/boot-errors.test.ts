@@ -4,7 +4,8 @@ import { loggingApp } from './build-app.js'
 import { FakePool } from './fake-pool.js'
 
 const code = 'FST_HEADROOM_POOL_HEALTH_OPTION'
-const pools = 'an object of pools by name, such as { main: app.pg.pool }, each a pool of pg, or a MongoClient or Mongoose connection that is connected'
+const pools = 'an object of pools by name, such as { main: app.pg.pool }'
+const pool = 'a pool of pg, or a MongoClient or a connection of Mongoose that is connected'
 const interval = "a duration of 1 ms or more and 2147483647 ms at most (milliseconds, or a string such as '250ms' or '15m'), or false"
 
 const mistakes: Array<[title: string, options: unknown, message: string | RegExp]> = [
@@ -12,12 +13,13 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['a pool in place of the table of pools', { pools: new FakePool() }, `pool-health: options.pools: expected ${pools}, got an instance of FakePool`],
   ['an empty table of pools', { pools: {} }, `pool-health: options.pools: expected ${pools}, got an object`],
   ['pools: null', { pools: null }, `pool-health: options.pools: expected ${pools}, got null`],
-  ['something in the table that is no pool', { pools: { main: new FakePool(), other: { query () {} } } }, `pool-health: options.pools: expected ${pools}, got an object`],
-  ['undefined in the table', { pools: { main: undefined } }, `pool-health: options.pools: expected ${pools}, got an object`],
+  ['something in the table that is no pool', { pools: { main: new FakePool(), other: { query () {} } } }, `pool-health: options.pools.other: expected ${pool}, got an object`],
+  ['undefined in the table', { pools: { main: undefined } }, `pool-health: options.pools.main: expected ${pool}, got undefined`],
   ['an array of pools', { pools: [new FakePool()] }, `pool-health: options.pools: expected ${pools}, got an array of 1`],
-  ['a pool without its options', { pools: { main: Object.assign(new FakePool(), { options: null }) } }, `pool-health: options.pools: expected ${pools}, got an object`],
+  ['a pool without its options', { pools: { main: Object.assign(new FakePool(), { options: null }) } }, `pool-health: options.pools.main: expected ${pool}, got an instance of FakePool`],
   ['logInterval 0', { pools: { main: new FakePool() }, logInterval: 0 }, `pool-health: options.logInterval: expected ${interval}, got 0`],
   ['logInterval: true', { pools: { main: new FakePool() }, logInterval: true }, `pool-health: options.logInterval: expected ${interval}, got true`],
+  ['a destroyLeaked below leakThreshold', { pools: { main: new FakePool() }, destroyLeaked: '5s' }, 'pool-health: options.destroyLeaked: expected a duration not shorter than leakThreshold, 30000 ms, got 5000 ms'],
   ['an empty decorateAs', { pools: { main: new FakePool() }, decorateAs: '' }, 'pool-health: options.decorateAs: expected a non-empty string, got ""']
 ]
 

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import fastify, { type FastifyInstance } from 'fastify'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -42,4 +43,15 @@ export function openPool (t: Test, connectionString: string, options: pg.PoolCon
     if (!pool.ended) await pool.end()
   })
   return pool
+}
+
+/** What is told on channels of pool-health from now on, in order. */
+export function listen (t: Test, ...events: string[]): Array<[event: string, payload: unknown]> {
+  const told: Array<[string, unknown]> = []
+  for (const event of events) {
+    const listener = (payload: unknown): void => { told.push([event, payload]) }
+    subscribe(`headroom:pool-health:${event}`, listener)
+    t.teardown(() => { unsubscribe(`headroom:pool-health:${event}`, listener) })
+  }
+  return told
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { usePostgres } from '../helpers/postgres.js'
-import { buildApp, loggingApp, openPool } from './build-app.js'
+import { buildApp, listen, loggingApp, openPool } from './build-app.js'
 import { fakeIntervals } from './fake-intervals.js'
 import { FakePool } from './fake-pool.js'
 import poolHealth from '../../plugins/pool-health/index.js'
@@ -57,6 +57,7 @@ t.test('a line is written when the advice is another than before, and else each 
   const pool = openPool(t, url, { max: 1 })
   const { lines } = await buildApp(t, { pools: { main: pool }, logInterval: '1h' })
   const written = (): unknown[] => lines().filter(({ msg }) => msg === 'pool health').map(({ level, poolHealth }) => [level, poolHealth!.advice.verdict])
+  const told = listen(t, 'verdict')
   const look = (times: number): void => { for (let n = 0; n < times; n++) timers[0]!.tick() }
   await pool.query('SELECT 1')
   look(10)
@@ -66,6 +67,7 @@ t.test('a line is written when the advice is another than before, and else each 
   t.strictSame(written(), [[40, 'too small']])
   look(20)
   t.equal(written().length, 1, 'once')
+  t.match(told, [['verdict', { pool: 'main', before: 'healthy', advice: { verdict: 'too small' } }]])
   timers[1]!.tick()
   t.equal(written().length, 2)
 })

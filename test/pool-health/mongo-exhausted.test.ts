@@ -138,12 +138,39 @@ t.test('operations that are aborted while they wait are not waited with any more
   addUp(t, mongo!.status())
 })
 
-t.test('a pool of MongoDB that a route names must be one', async (t) => {
+t.test('a wait that reaches the deadline all the same ends there, and gives up its place', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1 })
+  const Thing = things(connection)
+  const { app } = await buildApp(t, { pools: { mongo: connection } }, (app) => {
+    app.get('/', { config: { poolHealth: { deadline: '50ms' } } }, async () => await Thing.find())
+    app.get('/patient', async () => await Thing.find())
+  })
+  const status = () => app.poolHealth.status().mongo!
+  const held = server.holdFinds()
+  const first = app.inject('/patient')
+  await held.arrived(1)
+  const patient = app.inject('/patient')
+  await eventually(() => status().waiting === 1)
+  const late = await Promise.all([app.inject('/'), app.inject('/')])
+  for (const reply of late) {
+    t.match(reply, { statusCode: 503, headers: { 'retry-after': '1' } })
+    t.match(reply.json(), { code: 'FST_HEADROOM_POOL_HEALTH_BUSY' })
+  }
+  t.match(status(), { expired: 2, refused: 0, failed: 0, timeouts: 0, waiting: 1, ready: true })
+  held.open()
+  for (const reply of await Promise.all([first, patient])) t.equal(reply.statusCode, 200)
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.match(status(), { asked: 5, acquired: 3, released: 3, waiting: 0 })
+  addUp(t, status())
+})
+
+t.test('a pool that a route names must be one', async (t) => {
   const server = await ownMongo(t)
   const connection = await connectMongoose(t, server.url)
   for (const pool of ['none', 'constructor']) {
     await t.rejects(buildApp(t, { pools: { mongo: connection } }, (app) => {
       app.get('/', { config: { poolHealth: { pool } } }, async () => {})
-    }), { code: 'FST_HEADROOM_POOL_HEALTH_OPTION', message: new RegExp(`\\.pool: expected the name of a pool of MongoDB, got "${pool}"`) })
+    }), { code: 'FST_HEADROOM_POOL_HEALTH_OPTION', message: new RegExp(`\\.pool: expected the name of a pool: mongo, got "${pool}"`) })
   }
 })

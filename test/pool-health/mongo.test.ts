@@ -40,7 +40,7 @@ t.test('one that is not connected, or not any more, stops the boot and says what
     const { app } = loggingApp(t)
     await t.rejects(async () => { await app.register(poolHealth, { pools: { main: source() } }) }, {
       code: 'FST_HEADROOM_POOL_HEALTH_OPTION',
-      message: /options\.pools: expected .* a MongoClient or Mongoose connection that is connected, got an object/
+      message: /options\.pools\.main: expected .* a MongoClient or a connection of Mongoose that is connected, got an instance of/
     }, name)
   }
 })

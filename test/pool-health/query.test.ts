@@ -1,8 +1,12 @@
+import type pg from 'pg'
 import t from 'tap'
+import poolHealth from '../../plugins/pool-health/index.js'
+import { manualClock } from '../helpers/clock.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { currentContext } from '../../plugins/shared/request-context.js'
 import { collectSpans, enableSpans, type Span } from '../../plugins/shared/spans.js'
 import { buildApp, openPool } from './build-app.js'
+import { fakeIntervals } from './fake-intervals.js'
 import { FakePool } from './fake-pool.js'
 
 t.test('query() gives what pool.query gives, from the first pool or the one that is named', async (t) => {
@@ -63,11 +67,17 @@ t.test('a pool that another library has wrapped since goes on working after the 
   t.notOk(Object.hasOwn(other, 'connect') || Object.hasOwn(other, 'query'))
 })
 
-t.test('two apps can watch one pool', async (t) => {
+t.test('two apps can watch one pool: each counts all, and each knows the request', async (t) => {
   const { url } = await usePostgres(t)
   const pool = openPool(t, url, { max: 1 })
-  const first = await buildApp(t, { pools: { main: pool } })
-  const second = await buildApp(t, { pools: { main: pool } })
+  const { now, advance } = manualClock()
+  const timers = fakeIntervals(t)
+  const first = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', now })
+  const second = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', now }, (app) => {
+    app.get('/held', async () => { held.push(await pool.connect()) })
+    app.get('/refused', { config: { poolHealth: { deadline: 20 } } }, async () => await pool.query('SELECT 1'))
+  })
+  const held: pg.PoolClient[] = []
   await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 2')])
   const client = await pool.connect()
   await client.query('BEGIN')
@@ -75,8 +85,39 @@ t.test('two apps can watch one pool', async (t) => {
   const { rows } = await pool.query<{ open: boolean }>('SELECT now() <> statement_timestamp() AS open')
   t.strictSame(rows, [{ open: false }])
   for (const { app } of [first, second]) t.match(app.poolHealth.status().main, { acquired: 4, released: 4, waiting: 0 })
+
+  await second.app.inject('/held')
+  const refused = await second.app.inject('/refused')
+  t.equal(refused.statusCode, 503, 'the queue is left in the one and in the other')
+  advance(30_000)
+  for (const { tick } of timers) tick()
+  for (const { lines } of [first, second]) t.match(lines().filter(({ leak }) => leak !== undefined), [{ leak: { route: '/held', site: /query\.test/ } }])
+  held[0]!.release()
+  for (const { app } of [first, second]) {
+    const { asked, acquired, timeouts, failed, refused, expired, waiting } = app.poolHealth.status().main!
+    t.equal(asked, acquired + timeouts + failed + refused + expired + waiting)
+  }
   await first.app.close()
   t.strictSame((await pool.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+})
+
+t.test('registered again in a child scope, the inner options rule there', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { app } = await buildApp(t, { pools: { main: pool }, global: true, deadline: '5s' }, (app) => {
+    app.get('/outer', async () => await pool.query('SELECT 1'))
+    void app.register(async (child) => {
+      await child.register(poolHealth, { pools: { main: pool }, global: true, deadline: 20, decorateAs: 'inner', logInterval: false, checkSettings: false })
+      child.get('/inner', async () => await pool.query('SELECT 1'))
+    })
+  })
+  const client = await pool.connect()
+  const outer = app.inject('/outer')
+  t.equal((await app.inject('/inner')).statusCode, 503)
+  t.equal(pool.waitingCount, 1)
+  client.release()
+  t.equal((await outer).statusCode, 200)
+  t.equal((await app.inject('/none')).statusCode, 404)
 })
 
 t.test('a connection that is opened for a request keeps it not, and who is called back is called back for its own', async (t) => {
