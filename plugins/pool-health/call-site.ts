@@ -22,7 +22,7 @@ export function captureStack (below: (...args: never[]) => unknown, frames = FRA
 }
 
 /** Of this package: not the application's, also where it is not under node_modules. By name: source maps move them. */
-const OWN = /[\\/](?:pool-health[\\/](?:index|host-pools|pg-watch|pool-watch|mongo-watch)|shared[\\/](?:request-context|spans))\.[jt]s:/
+const OWN = /[\\/](?:pool-health[\\/](?:index|host-pools|method-layer|pg-watch|pool-watch|mongo-watch)|shared[\\/](?:request-context|spans))\.[jt]s:/
 
 export interface CallSite {
   /** The first place outside of node_modules, of Node itself and of this plugin, such as `/app/routes/users.js:12:30`; the very first where there is none. */
@@ -32,10 +32,12 @@ export interface CallSite {
 }
 
 /** Undefined where the host has switched stacks off (`Error.stackTraceLimit = 0`). */
-export function callSite ({ stack }: CapturedStack): CallSite | undefined {
+export function callSite (captured: CapturedStack): CallSite | undefined {
+  const stack = textOf(captured)
   if (typeof stack !== 'string') return undefined
   const frames = stack.split('\n').map((line) => /^\s+at (.*)$/.exec(line)?.[1]).filter((frame) => frame !== undefined)
-  const own = frames.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|<anonymous>\)?$/.test(frame) && !OWN.test(frame)) ?? frames[0]
+  const foreign = frames.filter((frame) => !OWN.test(frame))
+  const own = foreign.find((frame) => !/[\\/]node_modules[\\/]|\(?node:|<anonymous>\)?$/.test(frame)) ?? foreign[0]
   if (own === undefined) return undefined
   return { site: placeOf(own), stack: frames }
 }
@@ -44,6 +46,15 @@ export function callSite ({ stack }: CapturedStack): CallSite | undefined {
 function placeOf (frame: string): string {
   const place = /\(([^()]*)\)$/.exec(frame)?.[1] ?? frame.replace(/^async /, '')
   return place.startsWith('file://') ? pathOf(place) : place
+}
+
+/** It is formatted now, by the host where it has set `Error.prepareStackTrace`. */
+function textOf (captured: CapturedStack): unknown {
+  try {
+    return captured.stack
+  } catch {
+    return undefined
+  }
 }
 
 function pathOf (url: string): string {

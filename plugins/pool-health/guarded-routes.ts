@@ -1,14 +1,8 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { appendRouteHook, wrapHandler } from '../shared/route-hooks.js'
-import { isPoolsAwayError, isQueueTimeout } from './driver-errors.js'
-import { AwayError, BusyError, comeAgain, retryAfterOf } from './errors.js'
+import { retryAfterOf } from './errors.js'
 import type { PoolWatch } from './pool-watch.js'
-
-/** Milliseconds after which who found the database away is asked to come again. */
-const COME_AGAIN = 1_000
-
-/** Of these methods nothing is done twice when a client comes again (RFC 9110 §9.2.2). */
-const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'])
+import { unavailable } from './unavailable.js'
 
 export interface GuardedRoute {
   /** Milliseconds that its requests may wait for a connection. */
@@ -39,15 +33,6 @@ function setRetryAfter (_request: FastifyRequest, reply: FastifyReply, error: un
   const seconds = retryAfterOf(error)
   if (seconds !== undefined) reply.header('retry-after', seconds)
   done()
-}
-
-function unavailable (error: unknown, { method }: FastifyRequest, before: PoolWatch | undefined): unknown {
-  if (error instanceof BusyError || error instanceof AwayError) return error
-  if (isQueueTimeout(error)) return comeAgain(new BusyError(before === undefined ? 'the pool' : `the pool ${before.name}`, { cause: error }), before?.predictedWait() ?? COME_AGAIN)
-  if (!isPoolsAwayError(error)) return error
-  const away = new AwayError({ cause: error })
-  // Whether a write was carried out is not known: who comes again would do it twice.
-  return REPEATABLE.has(method) ? comeAgain(away, COME_AGAIN) : away
 }
 
 function isThenable (value: unknown): value is PromiseLike<unknown> {

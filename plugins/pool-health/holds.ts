@@ -109,6 +109,9 @@ export class Holds {
     if (newer === undefined) this.#newest = older
     else newer.older = older
     this.#size--
+    // An idle connection keeps its last hold: that must keep neither the others nor the request.
+    hold.older = undefined
+    hold.newer = undefined
   }
 
   /** Since when each is held, the oldest first. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { currentContext, inContext } from '../shared/request-context.js'
 import { isPgPool, type PgPool } from './pg-pool.js'
 
 /** What @fastify/postgres decorates with, for each of its pools. */
@@ -6,6 +7,7 @@ interface HostPool {
   pool: PgPool
   connect?: unknown
   query?: unknown
+  transact?: unknown
 }
 
 /** The pools of @fastify/postgres: `main`, and those it was registered with a `name` for; undefined when there is none. */
@@ -25,6 +27,15 @@ export function unbindHostPools (app: FastifyInstance, watched: ReadonlySet<unkn
     if (!watched.has(pool)) continue
     host.connect = (...args: []) => pool.connect(...args)
     host.query = (...args: [string]) => pool.query(...args)
+    const { transact } = host
+    if (typeof transact !== 'function') continue
+    // It calls back from the socket's context.
+    host.transact = (...args: unknown[]) => {
+      const context = currentContext()
+      return Reflect.apply(transact, host, args.map((arg) => context !== undefined && typeof arg === 'function'
+        ? (...given: unknown[]) => inContext(context, () => Reflect.apply(arg, undefined, given) as unknown)
+        : arg)) as unknown
+    }
   }
 }
 

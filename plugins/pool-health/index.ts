@@ -235,7 +235,7 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   async function query<Row> (sql: string | { text: string }, values?: unknown[], { pool = [...watches.keys()][0]! }: { pool?: string } = {}): Promise<QueryResult<Row>> {
     const watch = watches.get(pool)
     if (!(watch instanceof PgWatch)) throw new QueryError(complaint('query', 'the name of a pool of Postgres', describe(pool)))
-    return await inSpan(() => `pool ${pool}: ${sqlShape(typeof sql === 'string' ? sql : sql.text)}`, () => watch.query(sql, values)) as QueryResult<Row>
+    return await inSpan(() => `pool ${pool}: ${sqlShape(typeof sql === 'string' ? sql : sql.text ?? '')}`, () => watch.query(sql, values)) as QueryResult<Row>
   }
 }
 

@@ -7,6 +7,7 @@ import type { MongoClient } from './mongo-client.js'
 import { isServerPool, type Place, type ServerPool, type Topology, type TopologyDescription } from './mongo-server-pools.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 import { PROMPT } from './readiness.js'
+import { hasConnection } from './unavailable.js'
 
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
 interface PoolEvent {
@@ -250,6 +251,8 @@ export class MongoWatch extends PoolWatch {
     const asker = this.#askerOf(event, false)
     const hold = this.#begin()
     this.#held.set(id, hold)
+    const request = asker.asked.context?.request
+    if (request !== undefined) hasConnection(request)
     hold.asked = asker.asked
     this.waited(Math.max(0, hold.since - asker.since), asker.wait)
   }

@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import { Deadlines } from '../shared/deadline.js'
-import { currentContext, inContext } from '../shared/request-context.js'
+import { currentContext, inContext, type RequestContext } from '../shared/request-context.js'
 import { startSpan } from '../shared/spans.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import { captureStack, type CapturedStack } from './call-site.js'
@@ -8,13 +9,14 @@ import { BusyError } from './errors.js'
 import { dirtOf, followTransactions, isBroken } from './dirt.js'
 import { isAwayError, knowAsPools } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
+import { MethodLayer } from './method-layer.js'
 import { maxOf, type PgClient, type PgPool, type PoolEvent } from './pg-pool.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 import { PROMPT } from './readiness.js'
+import { hasConnection, unavailable } from './unavailable.js'
 
 type Release = (error?: Error | boolean) => void
 type Callback = (error: Error | undefined, client: PgClient | undefined, release: Release) => void
-type Connect = (callback?: Callback) => Promise<PgClient> | undefined
 type Query = (...args: unknown[]) => unknown
 
 /** What is not in pg's types: its clients, and its queue, from which who gives up is removed. */
@@ -30,13 +32,12 @@ interface PendingItem {
 
 /** Who waits for a connection. */
 interface Wait extends Waiting {
+  /** Whether one is opened for it. */
+  readonly isOpening: boolean
   readonly endSpan: (() => void) | undefined
   /** It has one, or an error. Else one is being opened for it still. */
   isOver: boolean
 }
-
-/** On the `connect` of a watch. */
-const WATCHES = Symbol('headroom.poolHealth.watches')
 
 /** With the hold of each watch on it, while it is in somebody's hands. */
 type Held = PgClient & Record<symbol, Hold | undefined>
@@ -56,10 +57,8 @@ const TIMEOUT = /^(?:timeout exceeded when trying to connect|Connection terminat
 export class PgWatch extends PoolWatch {
   readonly kind = 'pg'
   readonly pool: PgPool & PoolInsides
-  readonly #connect: Connect
-  readonly #query: Query
-  readonly #watchedConnect: Connect
-  readonly #watchedQuery: Query
+  readonly #connect: MethodLayer
+  readonly #query: MethodLayer
   readonly #listeners: ReadonlyArray<readonly [PoolEvent, (first: any, client: PgClient) => void]>
   /** The connection that was opened last, until somebody has it. */
   #fresh: PgClient | undefined
@@ -71,19 +70,19 @@ export class PgWatch extends PoolWatch {
   #queries = 0
   readonly #gone = new WeakSet<PgClient>()
   readonly #waits = new Set<Wait>()
+  /** How many of those have one opened for them. */
+  #opening = 0
   readonly #probes = new Deadlines(PROMPT)
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
     this.pool = pool
     this.#takeOver()
-    this.#connect = pool.connect
-    this.#query = pool.query as Query
     const watch = this
-    this.#watchedConnect = function connect (callback) {
+    this.#connect = new MethodLayer(pool, 'connect', function connect (callback?: Callback) {
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
-        watch.#acquire(asked, watch.#isQuery ? callback : inItsContext(asked, callback))
+        watch.#acquire(asked, watch.#isQuery ? callback : inItsContext(asked.context, callback))
         return undefined
       }
       return new Promise<PgClient>((resolve, reject) => {
@@ -93,16 +92,18 @@ export class PgWatch extends PoolWatch {
         Error.captureStackTrace(error)
         throw error
       })
-    }
-    this.#watchedQuery = function query (...args) {
-      watch.#isQuery = true
-      watch.#sql = sqlOf(args[0])
+    })
+    this.#query = new MethodLayer(pool, 'query', (...args) => {
+      const callback: unknown = args.at(-1)
+      if (typeof callback === 'function') args[args.length - 1] = inItsContext(currentContext(), callback as Callback)
+      this.#isQuery = true
+      this.#sql = sqlOf(args[0])
       try {
-        return watch.#query.apply(pool, args)
+        return Reflect.apply(this.#query.below, pool, args)
       } finally {
-        watch.#isQuery = false
+        this.#isQuery = false
       }
-    }
+    })
     this.#listeners = [
       ['error', (error: Error) => {
         this.counters.errors++
@@ -126,8 +127,6 @@ export class PgWatch extends PoolWatch {
       }]
     ]
     for (const [event, listener] of this.#listeners) pool.on(event, listener)
-    Object.assign(this.#watchedConnect, { [WATCHES]: true })
-    Object.assign(pool, { connect: this.#watchedConnect, query: this.#watchedQuery })
   }
 
   protected gauges (): PoolGauges {
@@ -149,9 +148,8 @@ export class PgWatch extends PoolWatch {
     this.#probes.close()
     if (!this.pool.listeners('error').includes(ignore)) this.pool.on('error', ignore)
     for (const [event, listener] of this.#listeners) this.pool.off(event, listener)
-    // What another has put around ours since goes on calling it.
-    if (this.pool.connect === this.#watchedConnect) restore(this.pool, 'connect', this.#connect)
-    if (this.pool.query === this.#watchedQuery) restore(this.pool, 'query', this.#query)
+    this.#connect.close()
+    this.#query.close()
   }
 
   protected isLeak ({ asked }: Hold): boolean {
@@ -163,7 +161,7 @@ export class PgWatch extends PoolWatch {
   }
 
   protected override * openingFor (now: number): Generator<number> {
-    for (const { since, isFull } of this.#waits) if (!isFull) yield now - since
+    for (const { since, isOpening } of this.#waits) if (isOpening) yield now - since
   }
 
   protected async probe (): Promise<void> {
@@ -231,16 +229,17 @@ export class PgWatch extends PoolWatch {
     return hold
   }
 
-  #asked (connect: Connect): Asked {
+  #asked (below: (...args: never[]) => unknown): Asked {
     const isQuery = this.#isQuery
     let stack: CapturedStack | undefined
-    if (!isQuery || this.#queries++ % SAMPLE === 0) stack = captureStack(isQuery ? this.#watchedQuery : connect)
+    if (!isQuery || this.#queries++ % SAMPLE === 0) stack = captureStack(below)
     return { stack, context: currentContext(), sql: isQuery ? this.#sql : undefined }
   }
 
   #acquire (asked: Asked, callback: Callback): void {
     const { context } = asked
     const deadline = this.settings.deadlineOf(context)
+    const guarded = deadline === undefined ? undefined : context?.request
     this.counters.asked++
     const { size, idle, waiting, max } = this.gauges()
     const isFull = idle + max - size <= waiting
@@ -255,31 +254,43 @@ export class PgWatch extends PoolWatch {
     const since = this.settings.now()
     // Those that are queued already come first, also for what lies idle.
     if (idle > waiting || this.pool.ending === true) {
-      void this.#connect.call(this.pool, (error, client, release) => { this.#serve(asked, callback, since, undefined, error, client, release) })
+      this.#connectBelow((error, client, release) => { this.#serve(asked, guarded, callback, since, undefined, error, client, release) })
       return
     }
-    const wait: Wait = { ...this.waitFrom(since, isFull), endSpan: startSpan(() => `pool ${this.name}: wait`), isOver: false }
+    // Behind those that are being opened, only a while.
+    const wait: Wait = { ...this.waitFrom(since, isFull && this.#opening === 0), isOpening: !isFull, endSpan: startSpan(() => `pool ${this.name}: wait`), isOver: false }
     this.#waits.add(wait)
+    if (wait.isOpening) this.#opening++
     const giveUp = (): void => {
       if (wait.isOver) return
       this.#endWait(wait)
       // Else one is being opened for it, by which others can tell how long that takes.
-      if (this.#removeFromQueue(place)) this.#waits.delete(wait)
+      if (this.#removeFromQueue(place)) end()
       callback(this.expiry(wait, context), undefined, ignore)
     }
     // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
     const timer = deadline === undefined ? undefined : setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
-    const place = this.#enqueue((error, client, release) => {
-      this.#waits.delete(wait)
+    const end = (): void => {
+      if (this.#waits.delete(wait) && wait.isOpening) this.#opening--
       clearTimeout(timer)
-      if (wait.isOver) {
-        // Who asked for it did not wait so long.
-        client?.release()
-        return
-      }
+    }
+    let place: PendingItem | undefined
+    try {
+      place = this.#enqueue((error, client, release) => {
+        end()
+        if (wait.isOver) {
+          // Who asked for it did not wait so long.
+          client?.release()
+          return
+        }
+        this.#endWait(wait)
+        this.#serve(asked, guarded, callback, since, wait, error, client, release)
+      })
+    } catch (error) {
+      end()
       this.#endWait(wait)
-      this.#serve(asked, callback, since, wait, error, client, release)
-    })
+      throw error
+    }
   }
 
   #endWait (wait: Wait): void {
@@ -287,18 +298,23 @@ export class PgWatch extends PoolWatch {
     wait.endSpan?.()
   }
 
-  #serve (asked: Asked, callback: Callback, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
+  #serve (asked: Asked, guarded: FastifyRequest | undefined, callback: Callback, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
     if (client === undefined) {
       this.#failed(error, wait)
-      callback(error, undefined, ignore)
+      // Wherever in the route it happens, a hook included.
+      callback(guarded === undefined ? error : unavailable(error, guarded, this) as Error, undefined, ignore)
       return
     }
+    if (guarded !== undefined) hasConnection(guarded)
     const hold = (client as Held)[this.#holdKey]
     // Undefined for who asked before the close, and has it after.
     if (hold !== undefined) {
       this.counted(hold)
       this.waited(hold.since - since, wait)
-      if (wait?.isFull === false && client === this.#fresh) this.load.created(hold.since - since)
+      if (client === this.#fresh) {
+        this.#fresh = undefined
+        if (wait?.isFull === false) this.load.created(hold.since - since)
+      }
       hold.asked = asked
       hold.release = release
       client.release = (error) => { this.#giveBack(client, hold, release, error) }
@@ -310,12 +326,24 @@ export class PgWatch extends PoolWatch {
   #enqueue (callback: Callback): PendingItem | undefined {
     const queue = this.pool._pendingQueue
     const before = queue?.length
-    const connect = (): void => { void this.#connect.call(this.pool, callback) }
     // Not for the request that asks: a socket that is opened would keep it, with all it holds, and tell others that they are it.
     // Another watch of the same pool has to know it still.
-    if (WATCHES in this.#connect) connect()
-    else inContext(undefined, connect)
+    if (this.#connect.isOverAnother) this.#connectBelow(callback)
+    else inContext(undefined, () => { this.#connectBelow(callback) })
     return queue !== undefined && queue.length > before! ? queue.at(-1) : undefined
+  }
+
+  #connectBelow (callback: Callback): void {
+    let result: unknown
+    try {
+      result = Reflect.apply(this.#connect.below, this.pool, [callback])
+    } catch (error) {
+      // A Client that cannot be made: a file of its certificate is not there, for one.
+      this.counters.failed++
+      throw error
+    }
+    // Of a class that knows of no callback.
+    if (result instanceof Promise) void result.then((client?: PgClient) => { if (client) callback(undefined, client, client.release) }, (error: Error) => { callback(error, undefined, ignore) })
   }
 
   #removeFromQueue (item: PendingItem | undefined): boolean {
@@ -385,7 +413,7 @@ function outliveBreaks (client: PgClient): void {
 }
 
 /** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */
-function inItsContext ({ context }: Asked, callback: Callback): Callback {
+function inItsContext<Args extends unknown[]> (context: RequestContext | undefined, callback: (...args: Args) => void): (...args: Args) => void {
   return context === undefined ? callback : (...args) => { inContext(context, () => { callback(...args) }) }
 }
 
@@ -393,12 +421,6 @@ function sqlOf (query: unknown): string | undefined {
   if (typeof query === 'string') return query
   const text: unknown = (query as { text?: unknown } | null | undefined)?.text
   return typeof text === 'string' ? text : undefined
-}
-
-/** As it was: most pools have it of their class. */
-function restore (pool: PgPool, name: 'connect' | 'query', method: unknown): void {
-  Reflect.deleteProperty(pool, name)
-  if (pool[name] !== method) Object.assign(pool, { [name]: method })
 }
 
 function ignore (): void {}

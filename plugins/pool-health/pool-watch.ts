@@ -1,12 +1,13 @@
 import type { DurationSummary } from '../shared/recent-durations.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
-import { BusyError, comeAgain } from './errors.js'
+import { BusyError } from './errors.js'
 import type { Dirt } from './dirt.js'
 import { Holds, type Holder, type Hold, type LeakReport } from './holds.js'
 import { predictedWait } from './predicted-wait.js'
 import { Readiness } from './readiness.js'
 import { RecentLoad } from './recent-load.js'
+import { refused } from './unavailable.js'
 
 export interface PoolGauges {
   /** Connections open now, or being opened. */
@@ -47,7 +48,7 @@ export interface PoolCounters {
 
 export interface PoolStatus extends PoolGauges, PoolCounters {
   kind: 'pg' | 'mongodb'
-  /** Whether it can serve, as far as is known: not while the app closes, nor while the database is away, nor while nothing comes back to an exhausted pool. */
+  /** Whether it can serve, as far as is known: not while the app closes, nor while the database is away, nor while all connections are held for longer than `leakThreshold`. */
   ready: boolean
   /** Of those held now, how many for longer than `leakThreshold`. */
   leaking: number
@@ -114,7 +115,7 @@ export abstract class PoolWatch {
     this.reports = reports
     this.holds = new Holds(name)
     this.load = new RecentLoad(settings.slowHold, settings.now())
-    this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.predictedWait())
+    this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.#isStuck())
   }
 
   protected abstract gauges (): PoolGauges
@@ -210,7 +211,7 @@ export abstract class PoolWatch {
   }
 
   protected predictedBehind (waiting: number): number {
-    return predictedWait(waiting, this.load.meanHold, this.#ages(this.settings.now()))
+    return predictedWait(waiting, this.load.usualHold, this.#ages(this.settings.now()))
   }
 
   protected waitFrom (since: number, isFull: boolean): Waiting {
@@ -240,6 +241,8 @@ export abstract class PoolWatch {
       this.load.held(hold.since, now)
     }
     if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
+    hold.asked = undefined
+    hold.release = undefined
   }
 
   /** @param wait none: there was a connection to be had all the time */
@@ -253,7 +256,7 @@ export abstract class PoolWatch {
     this.counters.refused++
     this.load.turnedAway()
     this.reports.refused({ waited: 0, predicted }, context)
-    return this.#busy(predicted)
+    return this.#busy(predicted, context)
   }
 
   /** What a caller gets that has waited for too long. */
@@ -263,16 +266,24 @@ export abstract class PoolWatch {
     this.counters.expired++
     this.waited(waited, wait)
     this.reports.refused({ waited, predicted }, context)
-    return this.#busy(predicted)
+    return this.#busy(predicted, context)
   }
 
-  #busy (predicted: number): Error {
-    return comeAgain(new BusyError(`the pool ${this.name}`), predicted)
+  #busy (predicted: number, context: RequestContext | undefined): Error {
+    return refused(new BusyError(`the pool ${this.name}`), predicted, context?.request)
   }
 
   * #ages (now: number): Generator<number> {
     for (const since of this.holds.since()) yield now - since
     yield * this.openingFor(now)
+  }
+
+  /** All connections are with holders that may never return them. */
+  #isStuck (): boolean {
+    const { max } = this.gauges()
+    let stuck = 0
+    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (this.isLeak(hold)) stuck++
+    return stuck >= max
   }
 
   #leaking (isMeant: (hold: Hold) => boolean = () => true): number {

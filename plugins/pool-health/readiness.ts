@@ -1,14 +1,14 @@
 /** What has answered so lately, in milliseconds, need not be asked whether it is there. */
 const FRESH = 5_000
 
-/** Milliseconds in which a pool that is ready has a connection to give, and its database an answer. */
+/** Milliseconds in which a database that is there answers. */
 export const PROMPT = 1_000
 
 /** Whether a pool can serve: by what it last did, or, where that is long ago, by what the database says when it is asked. */
 export class Readiness {
   readonly #now: () => number
   readonly #probe: () => Promise<void>
-  readonly #predictedWait: () => number
+  readonly #isStuck: () => boolean
   #isClosing = false
   #isAway = false
   #isInDoubt = false
@@ -17,22 +17,22 @@ export class Readiness {
 
   /**
    * @param probe asks the database for a sign of life; rejects where there is none in time
-   * @param predictedWait milliseconds that who asks for a connection now would wait
+   * @param isStuck whether no connection can be expected to come back
    */
-  constructor (now: () => number, probe: () => Promise<void>, predictedWait: () => number) {
+  constructor (now: () => number, probe: () => Promise<void>, isStuck: () => boolean) {
     this.#now = now
     this.#probe = probe
-    this.#predictedWait = predictedWait
+    this.#isStuck = isStuck
   }
 
-  /** As far as is known. An exhausted pool is ready while connections come back to it: those who wait are many, but are served. */
+  /** As far as is known. A pool that is only exhausted is ready: were it not, all processes of a busy app would be out at once. */
   get isLikely (): boolean {
-    return !this.#isClosing && !this.#isAway && (this.#hasAnswered() || this.#predictedWait() <= PROMPT)
+    return !this.#isClosing && !this.#isAway && !this.#isStuck()
   }
 
   /** Never rejects. */
   async ask (): Promise<boolean> {
-    if (this.#isClosing) return false
+    if (this.#isClosing || this.#isStuck()) return false
     if (this.isLikely && this.#hasAnswered() && !this.#isInDoubt) return true
     this.#probing ??= this.#probe().then(() => { this.answered(this.#now()); return true }, () => false).finally(() => { this.#probing = undefined })
     return await this.#probing && !this.#isClosing

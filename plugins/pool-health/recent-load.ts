@@ -4,8 +4,8 @@ import type { PoolLoad } from './advice.js'
 /** Milliseconds in which the figures become old. */
 const WINDOW = 60_000
 
-/** A connection's share in the mean of how long one is held. */
-const WEIGHT = 1 / 16
+/** So many holds tell how long one is held usually. */
+const LAST = 31
 
 /** Who waited for so short a time, in milliseconds, for the pool's sake has not waited. */
 const NOTHING = 1
@@ -37,16 +37,23 @@ export class RecentLoad {
   readonly #creation = new RecentDurations()
   #current: Window
   #previous: Window | undefined
-  #meanHold = 0
+  /** The last ones, in the order in which they ended, around. */
+  readonly #lastHolds: number[] = []
+  #ended = 0
+  #usualHold: number | undefined = 0
 
   constructor (slowHold: number, now: number) {
     this.#slowHold = slowHold
     this.#current = newWindow(now)
   }
 
-  /** Milliseconds that a connection is held for, of late. */
-  get meanHold (): number {
-    return this.#meanHold
+  /**
+   * Milliseconds that a connection is held for, usually: the median of the last ones, of which one that was held for ten minutes
+   * is one among many. 0: not known yet.
+   */
+  get usualHold (): number {
+    this.#usualHold ??= this.#lastHolds.toSorted((a, b) => a - b)[this.#lastHolds.length >> 1]!
+    return this.#usualHold
   }
 
   get durations (): Record<'wait' | 'delay' | 'hold' | 'creation', DurationSummary> {
@@ -75,7 +82,8 @@ export class RecentLoad {
   held (since: number, now: number): void {
     const age = now - since
     this.#hold.record(age)
-    this.#meanHold = this.#meanHold === 0 ? age : this.#meanHold + (age - this.#meanHold) * WEIGHT
+    this.#lastHolds[this.#ended++ % LAST] = age
+    this.#usualHold = undefined
     if (age >= this.#slowHold) this.#current.slow++
     this.#credit(this.#current, since, now)
   }

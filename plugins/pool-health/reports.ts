@@ -11,7 +11,7 @@ const REFUSALS_SAID_EVERY = 10_000
 /** What a pool's watch tells, as lines and on the channels. Of a statement only its shape is told, of a request neither URL nor body. */
 export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => number): WatchReports {
   const seldom = new Seldom(REFUSALS_SAID_EVERY, now)
-  return {
+  return safely(pool, {
     broken (error) {
       log.error({ error: loggableError(error), pool }, 'an idle connection of the pool broke')
       channels.broken.publish(() => ({ pool, error }))
@@ -36,5 +36,18 @@ export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => numb
       })
       channels.refused.publish(() => ({ pool, ...request, waited, predicted }))
     }
+  })
+}
+
+/** Whoever reports is giving a connection back, or looks after all pools: a log that throws must not stop that. */
+function safely (pool: string, reports: WatchReports): WatchReports {
+  const safe = <Args extends unknown[]>(report: (...args: Args) => void) => (...args: Args): void => {
+    try {
+      report(...args)
+    } catch (error) {
+      process.emitWarning(`pool-health: what happened to pool ${pool} could not be reported: ${String(error)}`)
+    }
   }
+  const { broken, leaked, returned, dirty, refused } = reports
+  return { broken: safe(broken), leaked: safe(leaked), returned: safe(returned), dirty: safe(dirty), refused: safe(refused) }
 }

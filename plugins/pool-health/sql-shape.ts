@@ -4,21 +4,24 @@ const LONGEST = 200
 /** How much of a statement is read for that: what comes after it would hardly be shown. */
 const MOST_READ = 4_000
 
+/** Not within a name: PostgreSQL takes every character above ASCII for a letter. */
+const START = String.raw`(?<![A-Za-z0-9_$]|[^\x00-\x7f])`
+
 /** Each thing that can hold a value, or hides one; the rest of the statement is kept. PostgreSQL 18 manual, §4.1. */
 const TOKENS = new RegExp([
   // A comment can be an old statement with its values.
   String.raw`--[^\n]*`,
   String.raw`/\*`,
   // An identifier is no value, whatever stands in it. Not closed: what it hides is unknown.
-  String.raw`(?:\b[uU]&)?"(?:[^"]|"")*(?:"|$)`,
+  String.raw`(?:${START}[uU]&)?"(?:[^"]|"")*(?:"|$)`,
   // With escapes, where a backslash takes a quote's meaning.
-  String.raw`\b[eE]'(?:[^'\\]|''|\\[^])*(?:'|\\?$)`,
-  String.raw`(?:\b(?:[bBxXnN]|[uU]&))?'(?:[^']|'')*(?:'|$)`,
+  String.raw`${START}[eE]'(?:[^'\\]|''|\\[^])*(?:'|\\?$)`,
+  String.raw`(?:${START}(?:[bBxXnN]|[uU]&))?'(?:[^']|'')*(?:'|$)`,
   // $tag$ … $tag$; $1 is a parameter.
-  String.raw`\$(?<tag>[\p{L}_][\p{L}\p{N}_]*)?\$[^]*?(?:\$\k<tag>\$|$)`,
+  String.raw`${START}\$(?<tag>(?:[A-Za-z_]|[^\x00-\x7f])(?:[A-Za-z0-9_]|[^\x00-\x7f])*)?\$[^]*?(?:\$\k<tag>\$|$)`,
   String.raw`\$\d+`,
   // Not the digits of a name.
-  String.raw`(?<![\p{L}\p{N}_$])(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)`,
+  String.raw`${START}(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)`,
   String.raw`\s+`
 ].join('|'), 'gu')
 
@@ -37,8 +40,8 @@ export function sqlShape (sql: string): string {
     if (found === '/*') {
       TOKENS.lastIndex = endOfComment(text, token.index)
       shape += ' '
-    } else if (/^'.*\\'$/s.test(found)) {
-      // With standard_conforming_strings off, this quote would not end it.
+    } else if (/^[^eE]?'[^]*\\'/.test(found)) {
+      // With standard_conforming_strings off, that quote would not end it, and nobody knows what does.
       TOKENS.lastIndex = text.length
       shape += '?'
     } else {

@@ -12,8 +12,10 @@ import { buildApp, openPool, type LogEntry, type Logged } from './build-app.js'
 /** A client is closed when what it was given back with has not been undone in so many milliseconds; and what a busy machine adds. */
 const PATIENCE = { least: 900, most: 3_000 }
 
+const OLDER: string = 'pg-without-status'
+
 /** pg 8.20, whose types are those of the newer one. */
-const { default: { Pool: OlderPool } } = await import('pg-without-status') as { default: { Pool: typeof pg.Pool } }
+const { default: { Pool: OlderPool } } = await import(OLDER) as { default: { Pool: typeof pg.Pool } }
 
 const server = await ownPostgres(t)
 await query(server.url, 'CREATE TABLE orders (id text)')

@@ -1,5 +1,6 @@
 import fastifyPostgres from '@fastify/postgres'
 import type { FastifyInstance } from 'fastify'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { freePort } from '../../services/free-port.js'
 import poolHealth from '../../plugins/pool-health/index.js'
@@ -40,6 +41,8 @@ t.test('a database that is away is 503 with Retry-After, and nothing of the data
   const app = await withoutDatabase(t, (app, pool) => {
     app.get('/', guarded, async () => await pool.query('SELECT 1'))
     app.post('/', guarded, async () => await pool.query('SELECT 1'))
+    app.get('/hook', { ...guarded, preHandler: async () => { await pool.query('SELECT 1') } }, async () => ({}))
+    app.get('/sent', guarded, (_request, reply) => { pool.query('SELECT 1', (error) => { void reply.send(error) }) })
     app.get('/unguarded', async () => await pool.query('SELECT 1'))
     app.get('/wrapped', guarded, async () => {
       try {
@@ -53,8 +56,42 @@ t.test('a database that is away is 503 with Retry-After, and nothing of the data
     const reply = await app.inject(url)
     t.strictSame([reply.json<object>(), reply.headers['retry-after']], [away, '1'], url)
   }
-  t.match(await app.inject({ method: 'POST', url: '/' }), { statusCode: 503, headers: { 'retry-after': undefined } }, 'a write that may have been carried out is not to be sent again')
+  t.match(await app.inject({ method: 'POST', url: '/' }), { statusCode: 503, headers: { 'retry-after': '1' } }, 'nothing was written yet')
+  for (const url of ['/hook', '/sent']) t.strictSame((await app.inject(url)).json(), away, url)
   t.equal((await app.inject('/unguarded')).statusCode, 500)
+})
+
+t.test('a write that has been carried out is not to be sent again, though a later query finds the pool busy', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { app } = await buildApp(t, { pools: { main: pool }, deadline: 30 }, (app) => {
+    app.route({
+      method: ['POST', 'PUT'],
+      url: '/',
+      ...guarded,
+      handler: async () => {
+        await pool.query('SELECT 1')
+        held.push(await pool.connect())
+        return await pool.query('SELECT 1')
+      }
+    })
+  })
+  const held: Array<{ release: () => void }> = []
+  await pool.query('SELECT 1')
+  for (const [method, retryAfter] of [['POST', undefined], ['PUT', '1']] as const) {
+    t.match(await app.inject({ method, url: '/' }), { statusCode: 503, headers: { 'retry-after': retryAfter } }, method)
+    for (const client of held.splice(0)) client.release()
+  }
+})
+
+t.test('a pool whose clients cannot be made fails each request, and nothing after it', async (t) => {
+  const pool = openPool(t, 'postgres://127.0.0.1:1/x?sslrootcert=/nope.pem')
+  const { app } = await buildApp(t, { pools: { main: pool }, deadline: 10 }, (app) => {
+    app.get('/', guarded, async () => await pool.query('SELECT 1'))
+  })
+  for (let n = 0; n < 3; n++) t.equal((await app.inject('/')).statusCode, 500)
+  await delay(30)
+  t.match(app.poolHealth.status().main, { asked: 3, failed: 3, waiting: 0 })
 })
 
 t.test('what another server fails with is no matter of the pool', async (t) => {

@@ -28,9 +28,9 @@ t.test('a server that is killed while nobody asks: not ready, 503 to who asks, a
   const start = performance.now()
   const replies = await Promise.all([app.inject('/'), app.inject('/'), app.inject({ method: 'POST', url: '/' })])
   t.ok(performance.now() - start < 1_500, 'within serverSelectionTimeoutMS, here 400 ms')
-  for (const [index, reply] of replies.entries()) {
+  for (const reply of replies) {
     t.match([reply.statusCode, reply.json()], [503, { code: 'FST_HEADROOM_POOL_HEALTH_AWAY' }])
-    t.equal(reply.headers['retry-after'], index < 2 ? '1' : undefined, 'a write may have been done')
+    t.equal(reply.headers['retry-after'], '1', 'nothing was written yet')
   }
   addUp(t, status())
 

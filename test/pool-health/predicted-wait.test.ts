@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
+import { RecentLoad } from '../../plugins/pool-health/recent-load.js'
 import { predictedWait } from '../../plugins/pool-health/predicted-wait.js'
 
 t.test('of connections that are all held for the same time, one comes back each hold/number', async (t) => {
@@ -56,4 +57,14 @@ t.test('a queue in front of connections that are held at random is predicted wel
     // Holders of exponential times are as likely to end soon however old they are: that old ones count as slower makes it more careful.
     t.ok(ratio > 0.95 && ratio < 1.6, `${ahead} ahead: predicted ${(predicted / runs).toFixed(1)} ms, was ${(actual / runs).toFixed(1)} ms`)
   }
+})
+
+t.test('one hold that was very long is one among many', async (t) => {
+  const load = new RecentLoad(100, 0)
+  load.held(0, 600_000)
+  t.equal(load.usualHold, 600_000, 'nothing else is known')
+  for (let n = 0; n < 4; n++) load.held(600_000, 600_020)
+  t.equal(load.usualHold, 20)
+  for (let n = 0; n < 100; n++) load.held(0, n % 3 === 0 ? 3_000 : 2)
+  t.equal(load.usualHold, 2, 'also where every third is slow')
 })

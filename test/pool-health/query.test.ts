@@ -1,7 +1,10 @@
-import type pg from 'pg'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import pg from 'pg'
 import t from 'tap'
 import poolHealth from '../../plugins/pool-health/index.js'
 import { manualClock } from '../helpers/clock.js'
+import { eventually } from '../helpers/eventually.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { currentContext } from '../../plugins/shared/request-context.js'
 import { collectSpans, enableSpans, type Span } from '../../plugins/shared/spans.js'
@@ -140,6 +143,67 @@ t.test('a connection that is opened for a request keeps it not, and who is calle
   const replies = await Promise.all([1, 2, 3].map(() => app.inject('/')))
   t.strictSame(replies.map((reply) => reply.json<object>()), Array(3).fill({ isItsOwn: true }))
   t.strictSame(opened, [undefined])
+})
+
+t.test('apps over one pool may come and go in any order', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  let before = await buildApp(t, { pools: { main: pool } })
+  for (let round = 0; round < 100; round++) {
+    const next = await buildApp(t, { pools: { main: pool } })
+    await before.app.close()
+    before = next
+  }
+  await pool.query('SELECT 1')
+  t.match(before.app.poolHealth.status().main, { acquired: 1, released: 1 })
+  await before.app.close()
+  t.notOk(Object.hasOwn(pool, 'connect') || Object.hasOwn(pool, 'query'), 'as it was')
+  t.strictSame((await pool.query('SELECT 1 AS one')).rows, [{ one: 1 }])
+})
+
+t.test('a pool of a class of its own, whose connect knows of no callback, gives its connections', async (t) => {
+  const { url } = await usePostgres(t)
+  class TenantPool extends pg.Pool {
+    override connect = (async () => {
+      const client = await (Reflect.apply(pg.Pool.prototype.connect, this, []) as Promise<pg.PoolClient>)
+      await client.query("SET application_name = 'tenant'")
+      return client
+    }) as unknown as pg.Pool['connect']
+  }
+  const pool = new TenantPool({ connectionString: url, max: 1 })
+  t.teardown(() => pool.end())
+  const { app } = await buildApp(t, { pools: { main: pool } })
+  for (let n = 0; n < 3; n++) {
+    const client = await pool.connect()
+    t.match((await client.query('SHOW application_name')).rows, [{ application_name: 'tenant' }])
+    client.release()
+  }
+  t.match(app.poolHealth.status().main, { acquired: 3, released: 3 })
+})
+
+t.test('what has ended keeps no request', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 2 })
+  const ended: Array<WeakRef<object>> = []
+  const { app } = await buildApp(t, { pools: { main: pool } }, (app) => {
+    app.get('/', async (request) => {
+      ended.push(new WeakRef(request))
+      const client = await pool.connect()
+      client.release()
+    })
+  })
+  // One that lies below the others, and is not used again, was the first of a chain once.
+  const below = await pool.connect()
+  await app.inject('/')
+  below.release()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let n = 0; n < 50; n++) await app.inject('/')
+  await eventually(() => {
+    collect()
+    return ended.filter((ref) => ref.deref() !== undefined).length <= 4
+  })
+  t.pass()
 })
 
 t.test('a wrong way to ask fails as pg has it fail', async (t) => {

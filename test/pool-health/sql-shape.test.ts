@@ -19,6 +19,10 @@ const shapes: Array<[sql: string, shape: string]> = [
   ['SELECT "not closed', 'SELECT ?'],
   ['SELECT 1 /* not closed', 'SELECT ?'],
   ["SELECT 'ends with a backslash\\' OR pw = 'secret'", 'SELECT ?'],
+  ['SELECT $€$ secret $€$, $😀$ secret $😀$, $é$ secret $é$', 'SELECT ?, ?, ?'],
+  ["SELECT 'a\\'', 'secret'", 'SELECT ?'],
+  ["SELECT N'a\\' secret'", 'SELECT ?'],
+  ["SELECT éE'a\\', 'secret'", 'SELECT éE?'],
   ['', '']
 ]
 
