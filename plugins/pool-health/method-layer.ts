@@ -12,36 +12,43 @@ export class MethodLayer {
   readonly #name: string
   readonly #own: Method
   #below: Method
-  #isOpen = true
+  #isOverAnother: boolean
+  /** Whoever puts it around a method lets everything by when it is not. */
+  isOpen = true
 
-  constructor (pool: object, name: string, around: (...args: any[]) => unknown) {
+  /** @param own calls `below` on the pool, and nothing else when the layer is closed */
+  constructor (pool: object, name: string, own: (...args: any[]) => unknown) {
     this.#pool = pool
     this.#name = name
     this.#below = Reflect.get(pool, name) as Method
-    const layer = this
-    this.#own = function (this: unknown, ...args: unknown[]) {
-      return layer.#isOpen ? around(...args) : Reflect.apply(layer.below, pool, args)
-    }
+    this.#isOverAnother = LAYER in this.#below
+    this.#own = own
     this.#own[LAYER] = this
-    Reflect.set(pool, name, this.#own)
+    Reflect.set(pool, name, own)
   }
 
   /** What is called in the end, or the next layer. */
   get below (): Method {
-    for (let layer = this.#below[LAYER]; layer !== undefined && !layer.#isOpen; layer = this.#below[LAYER]) this.#below = layer.#below
-    return this.#below
+    return this.#isOverAnother ? this.#openBelow() : this.#below
   }
 
   get isOverAnother (): boolean {
-    return LAYER in this.below
+    return this.#isOverAnother
   }
 
   close (): void {
-    this.#isOpen = false
+    this.isOpen = false
     // What somebody else has put around it since goes on calling it.
     if (Reflect.get(this.#pool, this.#name) !== this.#own) return
     // Most pools have it of their class.
     Reflect.deleteProperty(this.#pool, this.#name)
     if (Reflect.get(this.#pool, this.#name) !== this.below) Reflect.set(this.#pool, this.#name, this.below)
+  }
+
+  #openBelow (): Method {
+    let layer = this.#below[LAYER]
+    for (; layer !== undefined && !layer.isOpen; layer = this.#below[LAYER]) this.#below = layer.#below
+    this.#isOverAnother = layer !== undefined
+    return this.#below
   }
 }

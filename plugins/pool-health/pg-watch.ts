@@ -80,6 +80,7 @@ export class PgWatch extends PoolWatch {
     this.#takeOver()
     const watch = this
     this.#connect = new MethodLayer(pool, 'connect', function connect (callback?: Callback) {
+      if (!watch.#connect.isOpen) return Reflect.apply(watch.#connect.below, pool, [callback])
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
         watch.#acquire(asked, watch.#isQuery ? callback : inItsContext(asked.context, callback))
@@ -93,15 +94,16 @@ export class PgWatch extends PoolWatch {
         throw error
       })
     })
-    this.#query = new MethodLayer(pool, 'query', (...args) => {
-      const callback: unknown = args.at(-1)
-      if (typeof callback === 'function') args[args.length - 1] = inItsContext(currentContext(), callback as Callback)
-      this.#isQuery = true
-      this.#sql = sqlOf(args[0])
+    // As many as pg-pool takes: to gather and spread what may be given costs as much as all else here.
+    this.#query = new MethodLayer(pool, 'query', function query (sql: unknown, values?: unknown, callback?: unknown) {
+      const { below, isOpen } = watch.#query
+      if (!isOpen) return below.call(pool, sql, values, callback)
+      watch.#isQuery = true
+      watch.#sql = sqlOf(sql)
       try {
-        return Reflect.apply(this.#query.below, pool, args)
+        return below.call(pool, sql, bound(values), bound(callback))
       } finally {
-        this.#isQuery = false
+        watch.#isQuery = false
       }
     })
     this.#listeners = [
@@ -238,9 +240,15 @@ export class PgWatch extends PoolWatch {
 
   #acquire (asked: Asked, callback: Callback): void {
     const { context } = asked
-    const deadline = this.settings.deadlineOf(context)
+    const deadline = context === undefined ? undefined : this.settings.deadlineOf(context)
     const guarded = deadline === undefined ? undefined : context?.request
     this.counters.asked++
+    const since = this.settings.now()
+    // Those that are queued already come first, also for what lies idle.
+    if (this.pool.idleCount > this.pool.waitingCount || this.pool.ending === true) {
+      this.#connectBelow((error, client, release) => { this.#serve(asked, guarded, callback, since, undefined, error, client, release) })
+      return
+    }
     const { size, idle, waiting, max } = this.gauges()
     const isFull = idle + max - size <= waiting
     if (isFull && deadline !== undefined) {
@@ -250,12 +258,6 @@ export class PgWatch extends PoolWatch {
         process.nextTick(() => { callback(error, undefined, ignore) })
         return
       }
-    }
-    const since = this.settings.now()
-    // Those that are queued already come first, also for what lies idle.
-    if (idle > waiting || this.pool.ending === true) {
-      this.#connectBelow((error, client, release) => { this.#serve(asked, guarded, callback, since, undefined, error, client, release) })
-      return
     }
     // Behind those that are being opened, only a while.
     const wait: Wait = { ...this.waitFrom(since, isFull && this.#opening === 0), isOpening: !isFull, endSpan: startSpan(() => `pool ${this.name}: wait`), isOver: false }
@@ -336,7 +338,7 @@ export class PgWatch extends PoolWatch {
   #connectBelow (callback: Callback): void {
     let result: unknown
     try {
-      result = Reflect.apply(this.#connect.below, this.pool, [callback])
+      result = this.#connect.below.call(this.pool, callback)
     } catch (error) {
       // A Client that cannot be made: a file of its certificate is not there, for one.
       this.counters.failed++
@@ -415,6 +417,11 @@ function outliveBreaks (client: PgClient): void {
 /** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */
 function inItsContext<Args extends unknown[]> (context: RequestContext | undefined, callback: (...args: Args) => void): (...args: Args) => void {
   return context === undefined ? callback : (...args) => { inContext(context, () => { callback(...args) }) }
+}
+
+/** A callback among what `query` is given. */
+function bound (value: unknown): unknown {
+  return typeof value === 'function' ? inItsContext(currentContext(), value as Callback) : value
 }
 
 function sqlOf (query: unknown): string | undefined {
