@@ -142,7 +142,9 @@ t.test('a wait that reaches the deadline all the same ends there, and gives up i
   const server = await ownMongo(t)
   const connection = await connectMongoose(t, server.url, { maxPoolSize: 1 })
   const Thing = things(connection)
-  const { app } = await buildApp(t, { pools: { mongo: connection } }, (app) => {
+  // Nothing is known of who holds it: else its callers would be refused at once.
+  const { now } = manualClock()
+  const { app } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
     app.get('/', { config: { poolHealth: { deadline: '50ms' } } }, async () => await Thing.find())
     app.get('/patient', async () => await Thing.find())
   })
