@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { currentContext, inContext } from '../shared/request-context.js'
+import { boundTo, currentContext } from '../shared/request-context.js'
 import { isPgPool, type PgPool } from './pg-pool.js'
 
 /** What @fastify/postgres decorates with, for each of its pools. */
@@ -32,9 +32,7 @@ export function unbindHostPools (app: FastifyInstance, watched: ReadonlySet<unkn
     // It calls back from the socket's context.
     host.transact = (...args: unknown[]) => {
       const context = currentContext()
-      return Reflect.apply(transact, host, args.map((arg) => context !== undefined && typeof arg === 'function'
-        ? (...given: unknown[]) => inContext(context, () => Reflect.apply(arg, undefined, given) as unknown)
-        : arg)) as unknown
+      return Reflect.apply(transact, host, args.map((arg) => typeof arg === 'function' ? boundTo(context, arg as () => unknown) : arg)) as unknown
     }
   }
 }

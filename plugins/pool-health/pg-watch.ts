@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Deadlines } from '../shared/deadline.js'
-import { currentContext, inContext, type RequestContext } from '../shared/request-context.js'
+import { boundTo, currentContext, inContext } from '../shared/request-context.js'
 import { startSpan } from '../shared/spans.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import { captureStack, type CapturedStack } from './call-site.js'
@@ -83,7 +83,7 @@ export class PgWatch extends PoolWatch {
       if (!watch.#connect.isOpen) return Reflect.apply(watch.#connect.below, pool, [callback])
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
-        watch.#acquire(asked, watch.#isQuery ? callback : inItsContext(asked.context, callback))
+        watch.#acquire(asked, watch.#isQuery ? callback : boundTo(asked.context, callback))
         return undefined
       }
       return new Promise<PgClient>((resolve, reject) => {
@@ -414,14 +414,9 @@ function outliveBreaks (client: PgClient): void {
   client.on('error', knowAsPools)
 }
 
-/** Whoever gives the connection back is another request, mostly. An `await` finds its own way home. */
-function inItsContext<Args extends unknown[]> (context: RequestContext | undefined, callback: (...args: Args) => void): (...args: Args) => void {
-  return context === undefined ? callback : (...args) => { inContext(context, () => { callback(...args) }) }
-}
-
 /** A callback among what `query` is given. */
 function bound (value: unknown): unknown {
-  return typeof value === 'function' ? inItsContext(currentContext(), value as Callback) : value
+  return typeof value === 'function' ? boundTo(currentContext(), value as Callback) : value
 }
 
 function sqlOf (query: unknown): string | undefined {

@@ -33,7 +33,7 @@ export class Readiness {
   /** Never rejects. */
   async ask (): Promise<boolean> {
     if (this.#isClosing || this.#isStuck()) return false
-    if (this.isLikely && this.#hasAnswered() && !this.#isInDoubt) return true
+    if (!this.#isAway && !this.#isInDoubt && this.#hasAnswered()) return true
     this.#probing ??= this.#probe().then(() => { this.answered(this.#now()); return true }, () => false).finally(() => { this.#probing = undefined })
     return await this.#probing && !this.#isClosing
   }

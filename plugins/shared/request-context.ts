@@ -21,6 +21,11 @@ export function inContext<T> (context: RequestContext | undefined, work: () => T
   return storage.run(context, work)
 }
 
+/** `callback`, which whoever calls it, mostly for another request, calls for the one of `context`. An `await` finds its own way home. */
+export function boundTo<Args extends unknown[], Result> (context: RequestContext | undefined, callback: (...args: Args) => Result): (...args: Args) => Result {
+  return context === undefined ? callback : (...args) => storage.run(context, callback, ...args)
+}
+
 /** Lets `currentContext` tell the request, in all hooks of the scope's requests that come after, and in their handlers. */
 export function followRequests (app: FastifyInstance): void {
   const follow = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {

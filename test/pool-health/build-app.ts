@@ -55,3 +55,7 @@ export function listen (t: Test, ...events: string[]): Array<[event: string, pay
   }
   return told
 }
+
+export function leakLines (lines: () => LogEntry[]): LogEntry[] {
+  return lines().filter(({ leak }) => leak !== undefined)
+}

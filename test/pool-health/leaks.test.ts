@@ -2,10 +2,8 @@ import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { manualClock } from '../helpers/clock.js'
 import { usePostgres } from '../helpers/postgres.js'
-import { buildApp, listen, openPool, type LogEntry } from './build-app.js'
+import { buildApp, leakLines, listen, openPool } from './build-app.js'
 import { fakeIntervals } from './fake-intervals.js'
-
-const leakLines = (lines: () => LogEntry[]): LogEntry[] => lines().filter(({ leak }) => leak !== undefined)
 
 t.test('a leak is told once, with file, line, route and request, and once more when it comes back', async (t) => {
   const { url } = await usePostgres(t)

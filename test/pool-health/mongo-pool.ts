@@ -1,7 +1,6 @@
 import mongoose, { type Connection, type ConnectOptions, type Model } from 'mongoose'
 import type { Test } from 'tap'
 import type { PoolStatus } from '../../plugins/pool-health/index.js'
-import type { LogEntry } from './build-app.js'
 
 export interface Thing {
   name: string
@@ -28,8 +27,4 @@ export function addUp (t: Test, status: PoolStatus): void {
   t.equal(asked, acquired + timeouts + failed + refused + expired + waiting, `all who asked: ${JSON.stringify(status)}`)
   t.equal(released, acquired - (size - idle), 'all who have a connection')
   t.equal(opened - closed, size, 'all connections')
-}
-
-export function leakLines (lines: () => LogEntry[]): LogEntry[] {
-  return lines().filter(({ leak }) => leak !== undefined)
 }

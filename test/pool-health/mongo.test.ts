@@ -7,8 +7,8 @@ import { manualClock } from '../helpers/clock.js'
 import { eventually } from '../helpers/eventually.js'
 import { ownMongo, useMongo } from '../helpers/mongo.js'
 import poolHealth, { type MongoSource } from '../../plugins/pool-health/index.js'
-import { buildApp, loggingApp } from './build-app.js'
-import { addUp, connectMongoose, leakLines, things } from './mongo-pool.js'
+import { buildApp, leakLines, loggingApp } from './build-app.js'
+import { addUp, connectMongoose, things } from './mongo-pool.js'
 
 t.test('a MongoClient, a connection of Mongoose, and Mongoose itself can be watched', async (t) => {
   const { url } = await useMongo(t)
