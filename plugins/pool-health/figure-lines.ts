@@ -24,7 +24,7 @@ export class FigureLines {
     if (this.#log === undefined) return
     const holders = advice.verdict === 'leak' ? { holders: watch.holders().slice(0, MOST_HOLDERS) } : {}
     const isWell = advice.verdict === 'healthy' || advice.verdict === 'over-provisioned'
-    this.#log[isWell ? 'info' : 'warn']({ poolHealth: { pool: name, ...watch.status(), advice, ...holders } }, 'pool health')
+    this.#log[isWell ? 'info' : 'warn']({ pool: name, poolHealth: { ...watch.status(), advice, ...holders } }, 'pool health')
   }
 
   /** Writes one only where the advice is another than that of its last line. */

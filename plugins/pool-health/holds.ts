@@ -33,8 +33,7 @@ export interface Hold {
 }
 
 /** Who holds a connection, and for how long. */
-export interface LeakReport {
-  pool: string
+export interface HoldReport {
   /** Milliseconds. */
   held: number
   /** Of the request that it was acquired for; absent outside of one. */
@@ -46,6 +45,10 @@ export interface LeakReport {
   stack?: string[]
   /** Of a query that takes and returns its connection itself, without its values. */
   sql?: string
+}
+
+export interface LeakReport extends HoldReport {
+  pool: string
 }
 
 /** Those who hold connections of the same call site. */
@@ -68,14 +71,9 @@ export function requestOf (context: RequestContext | undefined): { method?: stri
  * queries, which costs more than all else that is done for a query.
  */
 export class Holds {
-  readonly #pool: string
   #oldest: Hold | undefined
   #newest: Hold | undefined
   #size = 0
-
-  constructor (pool: string) {
-    this.#pool = pool
-  }
 
   get size (): number {
     return this.#size
@@ -142,9 +140,8 @@ export class Holds {
     return [...holders.values()].sort((a, b) => b.connections - a.connections || b.longest - a.longest)
   }
 
-  report ({ since, asked }: Hold, now: number): LeakReport {
+  report ({ since, asked }: Hold, now: number): HoldReport {
     return {
-      pool: this.#pool,
       held: Math.round(now - since),
       ...requestOf(asked?.context),
       ...(asked?.stack && callSite(asked.stack)),

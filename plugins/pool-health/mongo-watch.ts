@@ -2,10 +2,11 @@ import { currentContext } from '../shared/request-context.js'
 import { captureStack } from './call-site.js'
 import { isAwayError } from './driver-errors.js'
 import { BusyError } from './errors.js'
-import type { Asked, Hold } from './holds.js'
+import type { Hold } from './holds.js'
+import { MongoAskers, NOBODY, type Asker } from './mongo-askers.js'
 import type { MongoClient } from './mongo-client.js'
-import { isServerPool, type Place, type ServerPool, type Topology, type TopologyDescription } from './mongo-server-pools.js'
-import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
+import { isServerPool, type ServerPool, type Topology, type TopologyDescription } from './mongo-server-pools.js'
+import { PoolWatch, type PoolGauges, type WatchReports, type WatchSettings } from './pool-watch.js'
 import { PROMPT } from './readiness.js'
 import { hasConnection } from './unavailable.js'
 
@@ -16,20 +17,6 @@ interface PoolEvent {
   durationMS?: number
   reason?: string
   error?: unknown
-}
-
-interface Asker {
-  readonly address: string
-  /** It had its deadline, and its error. */
-  isExpired: boolean
-  timer: NodeJS.Timeout | undefined
-  /** On the driver's clock. */
-  asks: number
-  place: Place | undefined
-  /** On the clock of the watch, milliseconds. */
-  readonly since: number
-  readonly asked: Asked
-  readonly wait: Waiting | undefined
 }
 
 /** Of so many operations one has its stack captured. */
@@ -51,11 +38,7 @@ export class MongoWatch extends PoolWatch {
   readonly #addresses = new Set<string>()
   #askedLast: string | undefined
   readonly #held = new Map<string, Hold>()
-  /** Who waits for a connection, in the order in which they asked; also who has given up, which the driver tells nobody. */
-  #askers: Asker[] = []
-  /** Of those, the ones that the driver is just about to put into its queue. */
-  #arriving: Asker[] = []
-  readonly #began = driversClock()
+  readonly #askers = new MongoAskers((work) => this.#safely<void>(work))
   #operations = 0
   #hasServer: boolean
   readonly #arrive: () => void
@@ -121,10 +104,10 @@ export class MongoWatch extends PoolWatch {
     const { maxPoolSize = 100 } = this.#client.options
     const max = maxPoolSize === 0 ? Infinity : maxPoolSize * Math.max(1, servers)
     // Of a driver in which they cannot be found, what its events have told.
-    if (pools.length === 0) return { size: this.#open.size, idle: Math.max(0, this.#open.size - this.holds.size), waiting: this.#askers.length, max }
+    if (pools.length === 0) return { size: this.#open.size, idle: Math.max(0, this.#open.size - this.holds.size), waiting: this.#askers.size, max }
     const sum = (count: 'totalConnectionCount' | 'availableConnectionCount' | 'waitQueueSize'): number => pools.reduce((total, pool) => total + pool[count], 0)
     // Of the queue some may have given up, of the askers some may have their connections opened.
-    const waiting = Math.min(sum('waitQueueSize'), this.#askers.length)
+    const waiting = Math.min(sum('waitQueueSize'), this.#askers.size)
     return { size: sum('totalConnectionCount'), idle: sum('availableConnectionCount'), waiting, max }
   }
 
@@ -132,8 +115,8 @@ export class MongoWatch extends PoolWatch {
     return false
   }
 
-  protected * waitingSince (): Generator<number> {
-    for (const { since, wait, place } of this.#askers) if (wait?.isFull === true && place?.cancelled !== true) yield since
+  protected waitingSince (): Iterable<number> {
+    return this.#askers.waitingSince()
   }
 
   /** Of the server that was asked last: what the others have is of no use to who asks it. */
@@ -185,14 +168,13 @@ export class MongoWatch extends PoolWatch {
         if (place.cancelled) continue
         this.#addresses.add(address)
         this.counters.asked++
-        this.#askers.push({ address, isExpired: false, timer: undefined, asks: place.checkoutTime, place, since, wait: this.waitFrom(since, true), asked: NOBODY })
+        this.#askers.takeOver({ address, since, wait: this.waitFrom(since, true), asked: NOBODY }, place)
       }
     }
   }
 
   /** Still in the context of the request that asks. */
   #asks ({ address }: PoolEvent, below: (event: PoolEvent) => void): void {
-    const asks = driversClock()
     this.counters.asked++
     this.#addresses.add(address)
     const pools = this.#serverPools()
@@ -201,42 +183,13 @@ export class MongoWatch extends PoolWatch {
     const wait = idle > waiting ? undefined : this.waitFrom(since, idle + max - size <= waiting)
     this.#askedLast = address
     const stack = this.#operations++ % SAMPLE === 0 ? captureStack(below, FRAMES) : undefined
-    const asker: Asker = { address, isExpired: false, timer: undefined, asks, place: undefined, since, wait, asked: { stack, context: currentContext(), sql: undefined } }
-    this.#askers.push(asker)
-    if (this.#arriving.push(asker) === 1) queueMicrotask(this.#arrive)
+    const asked = { stack, context: currentContext(), sql: undefined }
+    if (this.#askers.add({ address, since, wait, asked })) queueMicrotask(this.#arrive)
   }
 
-  /** The driver looks at its queue later: in a microtask, too. */
   #arrived (): void {
-    const arrived = this.#arriving
-    this.#arriving = []
-    for (const { address, waitQueue } of this.#serverPools()) {
-      const here = arrived.filter((asker) => asker.address === address)
-      const places = here.length === 1 ? [waitQueue.last()] : here.length === 0 ? [] : [...waitQueue].slice(-here.length)
-      for (const [index, asker] of here.entries()) {
-        const place = places[index]
-        if (place == null) continue
-        asker.place = place
-        asker.asks = place.checkoutTime
-        this.#setDeadline(asker, place)
-      }
-    }
-  }
-
-  /** The driver passes over who is marked so, also where it has begun to open a connection for it. */
-  #setDeadline (asker: Asker, place: Place): void {
-    const { wait, asked: { context } } = asker
-    const deadline = this.settings.deadlineOf(context)
-    if (deadline === undefined || wait === undefined || typeof place.reject !== 'function') return
-    const giveUp = this.#safely<void>(() => {
-      if (place.cancelled || !this.#askers.includes(asker)) return
-      place.cancelled = true
-      asker.isExpired = true
-      place.reject(this.expiry(wait, context))
-      this.#forgetThoseWhoLeft()
-    })
-    // After the event loop was blocked the connection may be there, unread: it is read before the next immediate.
-    asker.timer = setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
+    const deadlineOf = ({ wait, asked }: Asker): number | undefined => wait === undefined ? undefined : this.settings.deadlineOf(asked.context)
+    this.#askers.arrived(this.#serverPools(), deadlineOf, ({ wait, asked }) => this.expiry(wait!, asked.context))
   }
 
   #begin (): Hold {
@@ -293,41 +246,16 @@ export class MongoWatch extends PoolWatch {
     if (this.#hasServer) this.readiness.answered(this.settings.now())
   }
 
-  /**
-   * The events do not say of whom they tell: it is who has waited for so long as they say.
-   *
-   * @param isCancelled whether its place in the queue must be, or must not
-   */
-  #askerOf ({ address, durationMS = 0 }: PoolEvent, isCancelled: boolean): Asker {
-    const began = driversClock() - durationMS
-    let nearest = -1
-    let distance = Infinity
-    for (const [index, asker] of this.#askers.entries()) {
-      if (asker.asks > began + distance) break
-      const off = Math.abs(asker.asks - began)
-      if (asker.address !== address || off >= distance || (asker.place?.cancelled ?? isCancelled) !== isCancelled) continue
-      nearest = index
-      distance = off
-    }
-    // Before the watch began, a connection was being opened for it. The driver rounds, and so do we.
-    const isUnknown = nearest === -1 || (began < this.#began && distance > 1)
-    if (!isUnknown) {
-      const [asker] = this.#askers.splice(nearest, 1)
-      clearTimeout(asker!.timer)
-      return asker!
-    }
+  #askerOf (event: PoolEvent, isCancelled: boolean): Asker {
+    const asker = this.#askers.take(event, isCancelled)
+    if (asker !== undefined) return asker
+    const { address, durationMS = 0 } = event
     this.counters.asked++
-    return { address, isExpired: false, timer: undefined, asks: began, place: undefined, since: this.settings.now() - durationMS, wait: undefined, asked: NOBODY }
+    return { address, since: this.settings.now() - durationMS, wait: undefined, asked: NOBODY }
   }
 
-  /** An operation whose signal aborts ends without an event. */
   #forgetThoseWhoLeft (): void {
-    this.#askers = this.#askers.filter(({ place, timer, isExpired }) => {
-      if (place?.cancelled !== true) return true
-      clearTimeout(timer)
-      if (!isExpired) this.counters.failed++
-      return false
-    })
+    this.counters.failed += this.#askers.forgetThoseWhoLeft()
   }
 
   get #topology (): Topology | undefined {
@@ -354,13 +282,6 @@ export class MongoWatch extends PoolWatch {
       }
     }
   }
-}
-
-const NOBODY: Asked = { stack: undefined, context: undefined, sql: undefined }
-
-/** In whole milliseconds, as the driver has them. */
-function driversClock (): number {
-  return Math.floor(performance.now())
 }
 
 function hasServer (description: TopologyDescription | undefined): boolean {

@@ -30,12 +30,17 @@ export interface PgPoolOptions {
 
 export interface PgClient {
   query (text: string): Promise<unknown>
-  release (error?: Error | boolean): void
+  release: Release
   /** Since pg 8.21; not of pg-native. */
   getTransactionStatus? (): 'I' | 'T' | 'E' | null
   on (event: 'error' | 'drain', listener: Listener): unknown
   off (event: 'error' | 'drain', listener: Listener): unknown
 }
+
+export type Release = (error?: Error | boolean) => void
+
+/** What a pool calls when there is a connection for who asked, or an error. */
+export type Connected = (error: Error | undefined, client: PgClient | undefined, release: Release) => void
 
 export interface QueryResult<Row = any> {
   rows: Row[]

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Deadlines } from '../shared/deadline.js'
-import { boundTo, currentContext, inContext } from '../shared/request-context.js'
+import { boundTo, currentContext } from '../shared/request-context.js'
 import { startSpan } from '../shared/spans.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import { captureStack, type CapturedStack } from './call-site.js'
@@ -10,24 +10,18 @@ import { dirtOf, followTransactions, isBroken } from './dirt.js'
 import { isAwayError, knowAsPools } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
 import { MethodLayer } from './method-layer.js'
-import { maxOf, type PgClient, type PgPool, type PoolEvent } from './pg-pool.js'
+import { maxOf, type Connected, type PgClient, type PgPool, type PoolEvent, type Release } from './pg-pool.js'
+import { ignore, PgQueue } from './pg-queue.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 import { PROMPT } from './readiness.js'
 import { hasConnection, unavailable } from './unavailable.js'
 
-type Release = (error?: Error | boolean) => void
-type Callback = (error: Error | undefined, client: PgClient | undefined, release: Release) => void
 type Query = (...args: unknown[]) => unknown
 
-/** What is not in pg's types: its clients, and its queue, from which who gives up is removed. */
+/** What is not in pg's types: its clients. */
 interface PoolInsides {
-  _pendingQueue?: PendingItem[]
   _clients?: ReadonlyArray<PgClient & { _connected?: boolean }>
   _idle?: ReadonlyArray<{ client: PgClient }>
-}
-
-interface PendingItem {
-  readonly callback: Callback
 }
 
 /** Who waits for a connection. */
@@ -58,6 +52,7 @@ export class PgWatch extends PoolWatch {
   readonly kind = 'pg'
   readonly pool: PgPool & PoolInsides
   readonly #connect: MethodLayer
+  readonly #queue: PgQueue
   readonly #query: MethodLayer
   readonly #listeners: ReadonlyArray<readonly [PoolEvent, (first: any, client: PgClient) => void]>
   /** The connection that was opened last, until somebody has it. */
@@ -79,7 +74,7 @@ export class PgWatch extends PoolWatch {
     this.pool = pool
     this.#takeOver()
     const watch = this
-    this.#connect = new MethodLayer(pool, 'connect', function connect (callback?: Callback) {
+    this.#connect = new MethodLayer(pool, 'connect', function connect (callback?: Connected) {
       if (!watch.#connect.isOpen) return Reflect.apply(watch.#connect.below, pool, [callback])
       const asked = watch.#asked(connect)
       if (typeof callback === 'function') {
@@ -94,6 +89,7 @@ export class PgWatch extends PoolWatch {
         throw error
       })
     })
+    this.#queue = new PgQueue(pool, this.#connect)
     // As many as pg-pool takes: to gather and spread what may be given costs as much as all else here.
     this.#query = new MethodLayer(pool, 'query', function query (sql: unknown, values?: unknown, callback?: unknown) {
       const { below, isOpen } = watch.#query
@@ -181,25 +177,17 @@ export class PgWatch extends PoolWatch {
   /** As for any caller, but it is none: neither counted nor refused. */
   async #clientForProbe (): Promise<PgClient> {
     const { promise, resolve, reject } = withResolvers<PgClient>()
-    let isOver = false
-    const giveUp = (): void => {
-      if (isOver) return
-      isOver = true
-      // Else one is being opened for it, which takes too long.
-      if (!this.#removeFromQueue(place)) this.readiness.away()
-      reject(new BusyError(`the pool ${this.name}`))
-    }
-    const timer = setTimeout(() => { setImmediate(giveUp) }, PROMPT).unref()
-    const place = this.#enqueue((error, client) => {
-      clearTimeout(timer)
-      if (isOver) {
-        client?.release()
-        return
+    this.#queue.join(PROMPT, {
+      served: (error, client) => {
+        if (isAwayError(error)) this.readiness.away()
+        if (client === undefined) reject(error)
+        else resolve(client)
+      },
+      gaveUp: (wasQueued) => {
+        // To open one takes too long.
+        if (!wasQueued) this.readiness.away()
+        reject(new BusyError(`the pool ${this.name}`))
       }
-      isOver = true
-      if (isAwayError(error)) this.readiness.away()
-      if (client === undefined) reject(error)
-      else resolve(client)
     })
     return await promise
   }
@@ -238,7 +226,7 @@ export class PgWatch extends PoolWatch {
     return { stack, context: currentContext(), sql: isQuery ? this.#sql : undefined }
   }
 
-  #acquire (asked: Asked, callback: Callback): void {
+  #acquire (asked: Asked, callback: Connected): void {
     const { context } = asked
     const deadline = context === undefined ? undefined : this.settings.deadlineOf(context)
     const guarded = deadline === undefined ? undefined : context?.request
@@ -246,7 +234,7 @@ export class PgWatch extends PoolWatch {
     const since = this.settings.now()
     // Those that are queued already come first, also for what lies idle.
     if (this.pool.idleCount > this.pool.waitingCount || this.pool.ending === true) {
-      this.#connectBelow((error, client, release) => { this.#serve(asked, guarded, callback, since, undefined, error, client, release) })
+      this.#queue.connect((error, client, release) => { this.#serve(asked, guarded, callback, since, undefined, error, client, release) })
       return
     }
     const { size, idle, waiting, max } = this.gauges()
@@ -263,44 +251,31 @@ export class PgWatch extends PoolWatch {
     const wait: Wait = { ...this.waitFrom(since, isFull && this.#opening === 0), isOpening: !isFull, endSpan: startSpan(() => `pool ${this.name}: wait`), isOver: false }
     this.#waits.add(wait)
     if (wait.isOpening) this.#opening++
-    const giveUp = (): void => {
-      if (wait.isOver) return
-      this.#endWait(wait)
-      // Else one is being opened for it, by which others can tell how long that takes.
-      if (this.#removeFromQueue(place)) end()
-      callback(this.expiry(wait, context), undefined, ignore)
-    }
-    // After the event loop was blocked the connection may lie in the socket, unread: it is read before the next immediate.
-    const timer = deadline === undefined ? undefined : setTimeout(() => { setImmediate(giveUp) }, deadline).unref()
-    const end = (): void => {
-      if (this.#waits.delete(wait) && wait.isOpening) this.#opening--
-      clearTimeout(timer)
-    }
-    let place: PendingItem | undefined
     try {
-      place = this.#enqueue((error, client, release) => {
-        end()
-        if (wait.isOver) {
-          // Who asked for it did not wait so long.
-          client?.release()
-          return
+      this.#queue.join(deadline, {
+        settled: () => {
+          this.#endWait(wait)
+          if (this.#waits.delete(wait) && wait.isOpening) this.#opening--
+        },
+        served: (error, client, release) => { this.#serve(asked, guarded, callback, since, wait, error, client, release) },
+        gaveUp: () => {
+          this.#endWait(wait)
+          callback(this.expiry(wait, context), undefined, ignore)
         }
-        this.#endWait(wait)
-        this.#serve(asked, guarded, callback, since, wait, error, client, release)
       })
     } catch (error) {
-      end()
-      this.#endWait(wait)
+      this.counters.failed++
       throw error
     }
   }
 
   #endWait (wait: Wait): void {
+    if (wait.isOver) return
     wait.isOver = true
     wait.endSpan?.()
   }
 
-  #serve (asked: Asked, guarded: FastifyRequest | undefined, callback: Callback, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
+  #serve (asked: Asked, guarded: FastifyRequest | undefined, callback: Connected, since: number, wait: Waiting | undefined, error: Error | undefined, client: PgClient | undefined, release: Release): void {
     if (client === undefined) {
       this.#failed(error, wait)
       // Wherever in the route it happens, a hook included.
@@ -322,40 +297,6 @@ export class PgWatch extends PoolWatch {
       client.release = (error) => { this.#giveBack(client, hold, release, error) }
     }
     callback(undefined, client, client.release)
-  }
-
-  /** @returns the caller's place in the pool's queue, where it stands in one */
-  #enqueue (callback: Callback): PendingItem | undefined {
-    const queue = this.pool._pendingQueue
-    const before = queue?.length
-    // Not for the request that asks: a socket that is opened would keep it, with all it holds, and tell others that they are it.
-    // Another watch of the same pool has to know it still.
-    if (this.#connect.isOverAnother) this.#connectBelow(callback)
-    else inContext(undefined, () => { this.#connectBelow(callback) })
-    return queue !== undefined && queue.length > before! ? queue.at(-1) : undefined
-  }
-
-  #connectBelow (callback: Callback): void {
-    let result: unknown
-    try {
-      result = this.#connect.below.call(this.pool, callback)
-    } catch (error) {
-      // A Client that cannot be made: a file of its certificate is not there, for one.
-      this.counters.failed++
-      throw error
-    }
-    // Of a class that knows of no callback.
-    if (result instanceof Promise) void result.then((client?: PgClient) => { if (client) callback(undefined, client, client.release) }, (error: Error) => { callback(error, undefined, ignore) })
-  }
-
-  #removeFromQueue (item: PendingItem | undefined): boolean {
-    const queue = this.pool._pendingQueue
-    const place = item === undefined || queue === undefined ? -1 : queue.indexOf(item)
-    if (place === -1) return false
-    queue!.splice(place, 1)
-    // The pool's timer, and other watches, still wait for it.
-    item!.callback(new BusyError(`the pool ${this.name}`), undefined, ignore)
-    return true
   }
 
   #failed (error: Error | undefined, wait: Waiting | undefined): void {
@@ -416,7 +357,7 @@ function outliveBreaks (client: PgClient): void {
 
 /** A callback among what `query` is given. */
 function bound (value: unknown): unknown {
-  return typeof value === 'function' ? boundTo(currentContext(), value as Callback) : value
+  return typeof value === 'function' ? boundTo(currentContext(), value as Connected) : value
 }
 
 function sqlOf (query: unknown): string | undefined {
@@ -424,5 +365,3 @@ function sqlOf (query: unknown): string | undefined {
   const text: unknown = (query as { text?: unknown } | null | undefined)?.text
   return typeof text === 'string' ? text : undefined
 }
-
-function ignore (): void {}

@@ -3,7 +3,7 @@ import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
 import { BusyError } from './errors.js'
 import type { Dirt } from './dirt.js'
-import { Holds, type Holder, type Hold, type LeakReport } from './holds.js'
+import { Holds, type Holder, type Hold, type HoldReport } from './holds.js'
 import { predictedWait } from './predicted-wait.js'
 import { Readiness } from './readiness.js'
 import { RecentLoad } from './recent-load.js'
@@ -77,10 +77,10 @@ export interface WatchSettings {
 /** What a watch tells of a pool. */
 export interface WatchReports {
   broken (error: Error): void
-  leaked (report: LeakReport): void
+  leaked (report: HoldReport): void
   /** A leaked one came back, or was taken away. */
-  returned (report: LeakReport, how: 'returned' | 'taken away'): void
-  dirty (dirt: Dirt, isDestroyed: boolean, report: LeakReport): void
+  returned (report: HoldReport, how: 'returned' | 'taken away'): void
+  dirty (dirt: Dirt, isDestroyed: boolean, report: HoldReport): void
   /** Milliseconds: 0 for who was not even let wait. */
   refused (waits: { waited: number, predicted: number }, context: RequestContext | undefined): void
 }
@@ -113,7 +113,7 @@ export abstract class PoolWatch {
     this.name = name
     this.settings = settings
     this.reports = reports
-    this.holds = new Holds(name)
+    this.holds = new Holds()
     this.load = new RecentLoad(settings.slowHold, settings.now())
     this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.#isStuck())
   }

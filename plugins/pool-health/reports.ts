@@ -13,21 +13,21 @@ export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => numb
   const seldom = new Seldom(REFUSALS_SAID_EVERY, now)
   return safely(pool, {
     broken (error) {
-      log.error({ error: loggableError(error), pool }, 'an idle connection of the pool broke')
+      log.error({ pool, error: loggableError(error) }, 'an idle connection of the pool broke')
       channels.broken.publish(() => ({ pool, error }))
     },
     leaked (report) {
-      log.warn({ leak: report }, 'a connection of the pool is held for too long')
-      channels.leak.publish(() => report)
+      log.warn({ pool, leak: report }, 'a connection of the pool is held for too long')
+      channels.leak.publish(() => ({ pool, ...report }))
     },
     returned (report, how) {
-      log.warn({ leak: report }, how === 'returned' ? 'a connection that was held for too long came back' : 'a connection that was held for too long was taken away and closed')
-      channels.leakReturned.publish(() => ({ ...report, how }))
+      log.warn({ pool, leak: report }, how === 'returned' ? 'a connection that was held for too long came back' : 'a connection that was held for too long was taken away and closed')
+      channels.leakReturned.publish(() => ({ pool, ...report, how }))
     },
     dirty (dirt, isDestroyed, report) {
       const { held, ...by } = report
-      log.warn({ dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt.startsWith('open') ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
-      channels.dirtyReturn.publish(() => ({ ...by, dirt, destroyed: isDestroyed }))
+      log.warn({ pool, dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt.startsWith('open') ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
+      channels.dirtyReturn.publish(() => ({ pool, ...by, dirt, destroyed: isDestroyed }))
     },
     refused ({ waited, predicted }, context) {
       const request = requestOf(context)

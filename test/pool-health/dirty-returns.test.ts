@@ -75,15 +75,15 @@ t.test('a client that is given back in a transaction is rolled back and told, an
   await app.inject('/begin')
   t.strictSame(await look(pool), { ...CLEAN, pid }, 'on the same connection')
 
-  const by = { pool: 'main', method: 'POST', route: '/orders/:fails', requestId: /^req-/, site: /dirty-returns\.test\.[jt]s:\d+:\d+$/ }
+  const by = { method: 'POST', route: '/orders/:fails', requestId: /^req-/, site: /dirty-returns\.test\.[jt]s:\d+:\d+$/ }
   t.match(dirtyLines(lines), [
-    { level: 40, msg: 'a connection was given back with an open transaction, and was rolled back', dirtyReturn: { ...by, dirt: 'open transaction' } },
-    { level: 40, msg: 'a connection was given back with a failed transaction, and was rolled back', dirtyReturn: { ...by, dirt: 'failed transaction' } },
-    { level: 40, dirtyReturn: { pool: 'main', dirt: 'open transaction', route: '/begin', sql: /^BEGIN/ } }
+    { level: 40, pool: 'main', msg: 'a connection was given back with an open transaction, and was rolled back', dirtyReturn: { ...by, dirt: 'open transaction' } },
+    { level: 40, pool: 'main', msg: 'a connection was given back with a failed transaction, and was rolled back', dirtyReturn: { ...by, dirt: 'failed transaction' } },
+    { level: 40, pool: 'main', dirtyReturn: { dirt: 'open transaction', route: '/begin', sql: /^BEGIN/ } }
   ])
   t.notMatch(JSON.stringify(dirtyLines(lines)), /4711|orders\/yes/)
   t.match(told, [
-    { ...by, dirt: 'open transaction', destroyed: false }, { ...by, dirt: 'failed transaction', destroyed: false }, { route: '/begin', destroyed: false }
+    { pool: 'main', ...by, dirt: 'open transaction', destroyed: false }, { pool: 'main', ...by, dirt: 'failed transaction', destroyed: false }, { route: '/begin', destroyed: false }
   ])
   t.match(app.poolHealth.status().main, { dirty: 3, asked: 7, acquired: 7, released: 7, closed: 0, size: 1, idle: 1 })
 })

@@ -32,7 +32,8 @@ t.test('a leak is told once, with file, line, route and request, and once more w
   const [line] = leakLines(lines)
   t.match(line, {
     level: 40,
-    leak: { pool: 'main', held: 30_001, method: 'POST', route: '/orders/:id', requestId: /^req-/, site: /[\\/]test[\\/]pool-health[\\/]leaks\.test\.[jt]s:\d+:\d+$/ },
+    pool: 'main',
+    leak: { held: 30_001, method: 'POST', route: '/orders/:id', requestId: /^req-/, site: /[\\/]test[\\/]pool-health[\\/]leaks\.test\.[jt]s:\d+:\d+$/ },
     msg: 'a connection of the pool is held for too long'
   })
   t.ok(Array.isArray((line!.leak as { stack: unknown }).stack))

@@ -153,7 +153,8 @@ t.test('a connection is told with method, route and request of who asked for it,
     held.letOne()
     t.match(leakLines(lines)[2 * index], {
       msg: 'a connection of the pool is held for too long',
-      leak: { pool: 'mongo', held: 31_001, method: 'GET', route, requestId: await replies[index] }
+      pool: 'mongo',
+      leak: { held: 31_001, method: 'GET', route, requestId: await replies[index] }
     })
     await eventually(() => leakLines(lines).length === 2 * index + 2)
     t.match(leakLines(lines)[2 * index + 1], { msg: 'a connection that was held for too long came back', leak: { route } })
