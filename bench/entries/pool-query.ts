@@ -7,11 +7,21 @@ const CONNECTIONS = 10
 
 /** Not in a request: that those are followed is measured by pool-query-route. */
 async function watched (pool: Pool): Promise<FastifyInstance> {
-  const { default: Fastify } = await import('fastify')
   const { default: poolHealth } = await import('fastify-headroom/pool-health')
-  const app: FastifyInstance = Fastify()
+  const app = await server()
   await app.register(poolHealth, { pools: { main: pool } })
   return app
+}
+
+/** Beside a pool that nobody watches too: a process with more code in it is slower by itself. */
+async function server (): Promise<FastifyInstance> {
+  const { default: Fastify } = await import('fastify')
+  return Fastify()
+}
+
+async function bare (): Promise<Pool> {
+  await server()
+  return await ownPostgres(CONNECTIONS)
 }
 
 const query = (pool: Pool): Operation => () => pool.query('SELECT $1::int AS id, $2::text AS name', [7, 'Ada'])
@@ -31,7 +41,7 @@ const entry: MicroEntry = {
   callers: CONNECTIONS,
   baseline: 'pool.query, bare',
   variants: {
-    'pool.query, bare': async () => query(await ownPostgres(CONNECTIONS)),
+    'pool.query, bare': async () => query(await bare()),
     'pool.query, watched': async () => {
       const pool = await ownPostgres(CONNECTIONS)
       await watched(pool)
@@ -41,7 +51,7 @@ const entry: MicroEntry = {
       const app = await watched(await ownPostgres(CONNECTIONS))
       return () => app.poolHealth.query('SELECT $1::int AS id, $2::text AS name', [7, 'Ada'])
     },
-    'connect and release, bare': async () => connect(await ownPostgres(CONNECTIONS)),
+    'connect and release, bare': async () => connect(await bare()),
     'connect and release, watched': async () => {
       const pool = await ownPostgres(CONNECTIONS)
       await watched(pool)
