@@ -10,7 +10,7 @@ import { addUp, connectMongoose, things } from './mongo-pool.js'
 t.test('a request that would wait for too long is refused before its handler; who was admitted is served', async (t) => {
   for (const hasOwnHandler of [false, true]) {
     const server = await ownMongo(t)
-    const connection = await connectMongoose(t, server.url, { maxPoolSize: 2 })
+    const connection = await connectMongoose(t, server.url, { maxPoolSize: 2, minPoolSize: 2 })
     const Thing = things(connection)
     const { now, advance } = manualClock()
     let handled = 0
@@ -25,6 +25,8 @@ t.test('a request that would wait for too long is refused before its handler; wh
       app.get('/any', handler)
     })
     const { mongo } = app.poolHealth.pools
+    // Else who is admitted could wait for so long that one is opened.
+    await eventually(() => mongo!.status().idle === 2)
     const held = server.holdFinds()
     const admitted = ['/named', '/first', '/any', '/any', '/any'].map(async (url) => await app.inject(url))
     await held.arrived(2)
