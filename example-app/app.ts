@@ -1,5 +1,6 @@
 import autoload from '@fastify/autoload'
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import { STATUS_CODES } from 'node:http'
 import { fileURLToPath } from 'node:url'
 
 /** What each file in plugins/ is given. */
@@ -46,7 +47,8 @@ export async function build ({ logLevel, instance = 1, ...options }: BuildOption
     if (statusCode < 500) return reply.send(error)
     // What the database says is for the log: it can quote rows, and it tells of tables.
     request.log.error({ err: error }, 'request failed')
-    return reply.code(statusCode).send({ statusCode, error: 'Internal Server Error', message: 'Something went wrong here' })
+    const message = statusCode === 503 ? 'Too busy just now: come again' : 'Something went wrong here'
+    return reply.code(statusCode).send({ statusCode, error: STATUS_CODES[statusCode], message })
   })
   finishConnections(app)
   try {

@@ -19,6 +19,10 @@ Written behind: answered once it waits in Redis, in Postgres a moment later. Wit
   curl ${url}/api/users/7/views
   curl ${url}/api/queues
 
+How the pool of Postgres does, and who keeps a connection: the log tells after ten seconds:
+  curl ${url}/api/health
+  curl -X POST ${url}/api/pool/leak
+
 Ctrl-C stops it.
 `
 }

@@ -29,10 +29,12 @@ export interface PoolLoad {
   areAllSlow: boolean
   /** Connections held at this moment for longer than the threshold of a leak. */
   leaked: number
+  /** Milliseconds for which the database does not answer; none: it does. */
+  awayFor?: number | undefined
 }
 
 export interface Advice {
-  verdict: 'leak' | 'too small' | 'slow query' | 'over-provisioned' | 'healthy'
+  verdict: 'away' | 'leak' | 'too small' | 'slow query' | 'over-provisioned' | 'healthy'
   /** A sentence with the figures that it follows from. */
   reason: string
   /** Connections that the pool should have at most, where another number would be better. */
@@ -70,7 +72,7 @@ const ENOUGH_TO_SPARE = 8
 const ENOUGH_TO_JUDGE = 100
 
 /**
- * What is the matter with a pool. A connection that does not come back is looked at first, then what takes the connections'
+ * What is the matter with a pool. Of one whose database is away nothing can be said. A connection that does not come back is looked at first, then what takes the connections'
  * time: with slow holders, more connections would only bring the database more slow work. Who waits though none is slow needs more.
  */
 export function advise (load: PoolLoad): Advice {
@@ -90,6 +92,9 @@ export function advise (load: PoolLoad): Advice {
   const waiting = `${percent(share)} of ${figures.arrivals} callers a second found none of ${max} connections free` +
     `${turnedAway > 0 ? `, ${turnedAway} were turned away` : ''}${longest > 0 ? `, and waited ${rounded(longest)} ms (p95)` : ''}`
 
+  if (load.awayFor !== undefined) {
+    return { verdict: 'away', reason: `the database has not answered for ${rounded(load.awayFor / 1_000)} s: what callers do meanwhile says nothing of the pool`, ...figures }
+  }
   if (leaked > 0) {
     return { verdict: 'leak', reason: `${leaked} of ${max} connections ${leaked === 1 ? 'has' : 'have'} not come back in time: the lines of each say who has it`, ...figures }
   }

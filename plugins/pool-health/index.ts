@@ -124,6 +124,8 @@ const OPTIONS = {
 }
 const ROUTE_OPTIONS = { deadline: duration(undefined, { min: 1, max: LONGEST_TIMER }), pool: string(undefined) }
 
+const QUERY_OPTIONS = { pool: string(undefined) }
+
 const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   const { now = () => performance.now(), ...options } = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const pools = options.pools ?? poolsOfHost(app)
@@ -136,10 +138,29 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   if (options.destroyLeaked !== undefined && options.destroyLeaked !== false && options.destroyLeaked < options.leakThreshold) {
     throw new OptionError(complaint('options.destroyLeaked', `a duration not shorter than leakThreshold, ${options.leakThreshold} ms`, `${options.destroyLeaked} ms`))
   }
+  const byPool = new Map<unknown, string>()
+  for (const [name, pool] of Object.entries(pools)) {
+    const before = byPool.get(pool)
+    if (before !== undefined) throw new OptionError(complaint(`options.pools.${name}`, 'each pool by one name', `that of options.pools.${before}`))
+    byPool.set(pool, name)
+  }
   const watches = new Map<string, PoolWatch>()
   /** Filled with the watches. */
   const facades: Record<string, Pool> = {}
   const ofEach = <T>(figure: (watch: PoolWatch) => T): Record<string, T> => Object.fromEntries([...watches].map(([name, watch]) => [name, figure(watch)]))
+
+  let isLaterTold = false
+  // Before the decorator: twice in a scope is told as that, and not as a name that is taken.
+  const routes = onConfiguredRoute<GuardedRoute>(app, {
+    key: 'poolHealth',
+    global: options.global,
+    OptionError,
+    resolve (own, place) {
+      const { deadline = options.deadline, pool } = resolveOptions(ROUTE_OPTIONS, own, place, OptionError)
+      warnOfLater(deadline, place)
+      return { deadline, before: askedBefore(pool, `${place}.pool`) }
+    }
+  }, guardRoute)
 
   app.decorate(options.decorateAs, {
     get pools () { return facades },
@@ -148,16 +169,6 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
     isReady: async () => (await Promise.all([...watches.values()].map((watch) => watch.isReady()))).every(Boolean),
     query
   } satisfies PoolHealth)
-
-  const routes = onConfiguredRoute<GuardedRoute>(app, {
-    key: 'poolHealth',
-    global: options.global,
-    OptionError,
-    resolve (own, place) {
-      const { deadline = options.deadline, pool } = resolveOptions(ROUTE_OPTIONS, own, place, OptionError)
-      return { deadline, before: askedBefore(pool, `${place}.pool`) }
-    }
-  }, guardRoute)
   followRequests(app)
 
   const settings: WatchSettings = {
@@ -218,7 +229,18 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
 
   function warnOf (pool: string, warnings: SettingWarning[]): void {
     if (!options.checkSettings) return
-    for (const warning of warnings) app.log.warn({ pool, ...warning, value: loggable(warning.value) }, `pool ${pool}: ${warning.setting} is ${String(warning.value)}: ${warning.why}`)
+    for (const warning of warnings) app.log.warn({ pool, ...warning, value: loggable(warning.value) }, `pool ${pool}: ${warning.setting} is ${String(warning.value)}: ${warning.why}; ${String(warning.recommended)} is a good start`)
+  }
+
+  /** Once: most routes have the deadline of all. */
+  function warnOfLater (deadline: number, place: string): void {
+    if (isLaterTold || !options.checkSettings) return
+    for (const [name, pool] of Object.entries(pools!)) {
+      const timeout = isPgPool(pool) ? pool.options.connectionTimeoutMillis ?? 0 : 0
+      if (timeout === 0 || timeout > deadline) continue
+      isLaterTold = true
+      app.log.warn({ pool: name, deadline, connectionTimeoutMillis: timeout }, `${place}: a deadline of ${deadline} ms has no effect on pool ${name}, whose connectionTimeoutMillis, ${timeout} ms, is over first`)
+    }
   }
 
   /** The driver of MongoDB refuses nobody who asks for a connection: the handler is not even called. */
@@ -232,7 +254,8 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
     return watch
   }
 
-  async function query<Row> (sql: string | { text: string }, values?: unknown[], { pool = [...watches.keys()][0]! }: { pool?: string } = {}): Promise<QueryResult<Row>> {
+  async function query<Row> (sql: string | { text: string }, values?: unknown[], given: { pool?: string } = {}): Promise<QueryResult<Row>> {
+    const { pool = [...watches.keys()][0]! } = resolveOptions(QUERY_OPTIONS, given, 'query: options', QueryError)
     const watch = watches.get(pool)
     if (!(watch instanceof PgWatch)) throw new QueryError(complaint('query', 'the name of a pool of Postgres', describe(pool)))
     return await inSpan(() => `pool ${pool}: ${sqlShape(typeof sql === 'string' ? sql : sql.text ?? '')}`, () => watch.query(sql, values)) as QueryResult<Row>

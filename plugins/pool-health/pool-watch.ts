@@ -1,3 +1,4 @@
+import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { DurationSummary } from '../shared/recent-durations.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
@@ -5,7 +6,7 @@ import { BusyError } from './errors.js'
 import type { Dirt } from './dirt.js'
 import { Holds, type Holder, type Hold, type HoldReport } from './holds.js'
 import { predictedWait } from './predicted-wait.js'
-import { Readiness } from './readiness.js'
+import { PROMPT, Readiness } from './readiness.js'
 import { RecentLoad } from './recent-load.js'
 import { refused } from './unavailable.js'
 
@@ -81,6 +82,10 @@ export interface WatchReports {
   /** A leaked one came back, or was taken away. */
   returned (report: HoldReport, how: 'returned' | 'taken away'): void
   dirty (dirt: Dirt, isDestroyed: boolean, report: HoldReport): void
+  /** The database does not answer. */
+  away (): void
+  /** It answers again, after so many milliseconds. */
+  back (elapsed: number): void
   /** Milliseconds: 0 for who was not even let wait. */
   refused (waits: { waited: number, predicted: number }, context: RequestContext | undefined): void
 }
@@ -91,7 +96,7 @@ export interface Waiting {
   readonly since: number
   /** Whether all connections were in use; else one was opened. */
   readonly isFull: boolean
-  readonly utilization: ReturnType<typeof performance.eventLoopUtilization>
+  readonly utilization: EventLoopUtilization
 }
 
 /** One pool under watch, whatever its driver: its figures, who holds its connections, what it needs. */
@@ -108,6 +113,7 @@ export abstract class PoolWatch {
   }
 
   #peak = 0
+  #awaySince: number | undefined
 
   constructor (name: string, settings: WatchSettings, reports: WatchReports) {
     this.name = name
@@ -115,7 +121,7 @@ export abstract class PoolWatch {
     this.reports = reports
     this.holds = new Holds()
     this.load = new RecentLoad(settings.slowHold, settings.now())
-    this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.#isStuck())
+    this.readiness = new Readiness(settings.now, async () => { await this.probe() }, () => this.#isStuck(), (isAway) => { this.#isAwayNow(isAway) })
   }
 
   protected abstract gauges (): PoolGauges
@@ -150,7 +156,8 @@ export abstract class PoolWatch {
       max: this.gauges().max,
       peak: this.#peak,
       acquiredEver: this.counters.acquired,
-      leaked: this.#leaking((hold) => this.isLeak(hold))
+      leaked: this.#leaking((hold) => this.isLeak(hold)),
+      awayFor: this.#awaySince === undefined ? undefined : this.settings.now() - this.#awaySince
     })
   }
 
@@ -276,6 +283,20 @@ export abstract class PoolWatch {
   * #ages (now: number): Generator<number> {
     for (const since of this.holds.since()) yield now - since
     yield * this.openingFor(now)
+  }
+
+  #isAwayNow (isAway: boolean): void {
+    const now = this.settings.now()
+    if (isAway) {
+      this.#awaySince = now
+      this.reports.away()
+      return
+    }
+    const elapsed = now - this.#awaySince!
+    this.#awaySince = undefined
+    // How long callers waited for it, and how often they came again, says nothing of the pool.
+    if (elapsed >= PROMPT) this.load.restart(now)
+    this.reports.back(elapsed)
   }
 
   /** All connections are with holders that may never return them. */

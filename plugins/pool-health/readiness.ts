@@ -9,6 +9,7 @@ export class Readiness {
   readonly #now: () => number
   readonly #probe: () => Promise<void>
   readonly #isStuck: () => boolean
+  readonly #changed: (isAway: boolean) => void
   #isClosing = false
   #isAway = false
   #isInDoubt = false
@@ -18,11 +19,13 @@ export class Readiness {
   /**
    * @param probe asks the database for a sign of life; rejects where there is none in time
    * @param isStuck whether no connection can be expected to come back
+   * @param changed called when the database is found to be away, and when it is back
    */
-  constructor (now: () => number, probe: () => Promise<void>, isStuck: () => boolean) {
+  constructor (now: () => number, probe: () => Promise<void>, isStuck: () => boolean, changed: (isAway: boolean) => void) {
     this.#now = now
     this.#probe = probe
     this.#isStuck = isStuck
+    this.#changed = changed
   }
 
   /** As far as is known. A pool that is only exhausted is ready: were it not, all processes of a busy app would be out at once. */
@@ -44,13 +47,17 @@ export class Readiness {
   }
 
   answered (now: number): void {
-    this.#isAway = false
     this.#isInDoubt = false
     this.#lastAnswer = now
+    if (!this.#isAway) return
+    this.#isAway = false
+    this.#changed(false)
   }
 
   away (): void {
+    if (this.#isAway) return
     this.#isAway = true
+    this.#changed(true)
   }
 
   /** A connection was lost: that may be all that was, or the first sign that the database is. It is asked with the next look. */

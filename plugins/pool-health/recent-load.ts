@@ -101,7 +101,17 @@ export class RecentLoad {
     this.#current = newWindow(now)
   }
 
-  load (now: number, { holding, waiting }: Present): Omit<PoolLoad, 'max' | 'peak' | 'acquiredEver' | 'leaked'> {
+  /** What was before is forgotten. */
+  restart (now: number): void {
+    for (const durations of [this.#wait, this.#delay, this.#hold, this.#creation]) {
+      durations.rotate()
+      durations.rotate()
+    }
+    this.#previous = undefined
+    this.#current = newWindow(now)
+  }
+
+  load (now: number, { holding, waiting }: Present): Omit<PoolLoad, 'max' | 'peak' | 'acquiredEver' | 'leaked' | 'awayFor'> {
     const present = { ...this.#current }
     let slowNow = 0
     let holders = 0

@@ -29,6 +29,14 @@ export function reportsOf (pool: string, log: FastifyBaseLogger, now: () => numb
       log.warn({ pool, dirtyReturn: { ...by, dirt } }, `a connection was given back with ${dirt.startsWith('open') ? 'an' : 'a'} ${dirt}, and was ${isDestroyed ? 'closed' : 'rolled back'}`)
       channels.dirtyReturn.publish(() => ({ pool, ...by, dirt, destroyed: isDestroyed }))
     },
+    away () {
+      log.warn({ pool }, 'the database of the pool does not answer')
+      channels.away.publish(() => ({ pool }))
+    },
+    back (elapsed) {
+      log.info({ pool, elapsed: Math.round(elapsed) }, 'the database of the pool answers again')
+      channels.back.publish(() => ({ pool, elapsed }))
+    },
     refused ({ waited, predicted }, context) {
       const request = requestOf(context)
       seldom.say('refused', () => {
@@ -48,6 +56,6 @@ function safely (pool: string, reports: WatchReports): WatchReports {
       process.emitWarning(`pool-health: what happened to pool ${pool} could not be reported: ${String(error)}`)
     }
   }
-  const { broken, leaked, returned, dirty, refused } = reports
-  return { broken: safe(broken), leaked: safe(leaked), returned: safe(returned), dirty: safe(dirty), refused: safe(refused) }
+  const { broken, leaked, returned, dirty, away, back, refused } = reports
+  return { broken: safe(broken), leaked: safe(leaked), returned: safe(returned), dirty: safe(dirty), away: safe(away), back: safe(back), refused: safe(refused) }
 }

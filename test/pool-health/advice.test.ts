@@ -77,6 +77,12 @@ t.test('hardly ever used: over-provisioned, and half as many again as were ever 
   t.equal(advise({ ...calm, max: Infinity, peak: 1 }).verdict, 'healthy', 'there is no limit to lower')
 })
 
+t.test('of a pool whose database is away nothing else is said, whatever the figures', async (t) => {
+  const busy = { ...calm, waited: 90, wait: all(100, 500), turnedAway: 50, leaked: 1 }
+  t.match(advise({ ...busy, awayFor: 2_500 }), { verdict: 'away', reason: /not answered for 2.5 s/ })
+  t.equal('suggestedMax' in advise({ ...busy, awayFor: 0 }), false)
+})
+
 t.test('of any figures there is an advice with finite numbers, and more than max is suggested to a pool that is too small', async (t) => {
   const natural = fc.nat(100_000)
   fc.assert(fc.property(fc.record({

@@ -14,6 +14,7 @@ const mistakes: Array<[title: string, options: unknown, message: string | RegExp
   ['an empty table of pools', { pools: {} }, `pool-health: options.pools: expected ${pools}, got an object`],
   ['pools: null', { pools: null }, `pool-health: options.pools: expected ${pools}, got null`],
   ['something in the table that is no pool', { pools: { main: new FakePool(), other: { query () {} } } }, `pool-health: options.pools.other: expected ${pool}, got an object`],
+  ['a pool by two names', (() => { const pool = new FakePool(); return { pools: { main: pool, reads: pool } } })(), 'pool-health: options.pools.reads: expected each pool by one name, got that of options.pools.main'],
   ['undefined in the table', { pools: { main: undefined } }, `pool-health: options.pools.main: expected ${pool}, got undefined`],
   ['an array of pools', { pools: [new FakePool()] }, `pool-health: options.pools: expected ${pools}, got an array of 1`],
   ['a pool without its options', { pools: { main: Object.assign(new FakePool(), { options: null }) } }, `pool-health: options.pools.main: expected ${pool}, got an instance of FakePool`],

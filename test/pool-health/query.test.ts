@@ -20,6 +20,7 @@ t.test('query() gives what pool.query gives, from the first pool or the one that
   t.match((await app.poolHealth.query({ text: 'SHOW application_name' }, undefined, { pool: 'reads' })).rows, [{ application_name: 'reads' }])
   t.match(app.poolHealth.status(), { main: { acquired: 1 }, reads: { acquired: 1 } })
   await t.rejects(app.poolHealth.query('SELECT 1', [], { pool: 'read' }), { code: 'FST_HEADROOM_POOL_HEALTH_QUERY', message: 'pool-health: query: expected the name of a pool of Postgres, got "read"' })
+  await t.rejects(app.poolHealth.query('SELECT 1', [], { pol: 'reads' } as object), { code: 'FST_HEADROOM_POOL_HEALTH_QUERY', message: /query: options\.pol: .*did you mean "pool"\?/ })
 })
 
 t.test('the connection goes back whatever the query does, and the error is the driver\'s', async (t) => {

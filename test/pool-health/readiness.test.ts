@@ -7,7 +7,7 @@ import { gate } from '../helpers/gate.js'
 import { connectTo } from '../helpers/http-client.js'
 import { ownPostgres } from '../helpers/postgres.js'
 import poolHealth from '../../plugins/pool-health/index.js'
-import { buildApp, openPool } from './build-app.js'
+import { buildApp, listen, openPool } from './build-app.js'
 
 const server = await ownPostgres(t)
 
@@ -32,6 +32,26 @@ t.test('a pool is ready while Postgres answers, is not from the moment that it i
   await server.restart()
   await eventually(() => Object.values(app.poolHealth.status()).every(({ ready }) => ready))
   t.equal(await app.poolHealth.isReady(), true)
+})
+
+t.test('while the database is away no advice is given but that; it is told once, and when it is back the pool is judged anew', async (t) => {
+  const pool = openPool(t, server.url, { max: 1, connectionTimeoutMillis: 100 })
+  const told = listen(t, 'away', 'back')
+  const { app, lines } = await buildApp(t, { pools: { main: pool } }, (app) => {
+    app.get('/', { config: { poolHealth: { deadline: 50 } } }, async () => await pool.query('SELECT 1'))
+  })
+  await pool.query('SELECT 1')
+  await server.kill()
+  const until = performance.now() + 1_200
+  while (performance.now() < until) t.equal((await app.inject('/')).statusCode, 503)
+  t.match(app.poolHealth.advise().main, { verdict: 'away', reason: /has not answered for [\d.]+ s/, suggestedMax: undefined })
+  await server.restart()
+  await eventually(() => app.poolHealth.status().main!.ready)
+  t.match(app.poolHealth.advise().main, { verdict: 'healthy', queued: 0 })
+  t.match(told, [['away', { pool: 'main' }], ['back', { pool: 'main', elapsed: Number }]])
+  t.match(lines().filter(({ msg }) => /database of the pool/.test(msg)), [
+    { level: 40, pool: 'main', msg: 'the database of the pool does not answer' }, { level: 30, pool: 'main', msg: 'the database of the pool answers again' }
+  ])
 })
 
 t.test('one connection that is lost makes a pool not ready for no moment', async (t) => {

@@ -62,3 +62,14 @@ t.test('at boot each is one line, of the pool as pg has completed its options; c
   const silent = await buildApp(t, { pools: { careless }, checkSettings: false })
   t.strictSame(warned(silent.lines()), [])
 })
+
+t.test('a deadline that is not over before the driver\'s own is told, once', async (t) => {
+  const pool = new pg.Pool({ ...GOOD_PG, connectionTimeoutMillis: 500 })
+  const { lines } = await buildApp(t, { pools: { main: pool }, checkSettings: true, deadline: '100ms' }, (app) => {
+    app.get('/good', { config: { poolHealth: true } }, async () => ({}))
+    for (const url of ['/late', '/later']) app.get(url, { config: { poolHealth: { deadline: '5s' } } }, async () => ({}))
+  })
+  t.match(lines().filter(({ deadline }) => deadline !== undefined), [
+    { level: 40, pool: 'main', deadline: 5_000, connectionTimeoutMillis: 500, msg: 'route GET /late: config.poolHealth: a deadline of 5000 ms has no effect on pool main, whose connectionTimeoutMillis, 500 ms, is over first' }
+  ])
+})

@@ -44,7 +44,7 @@ expectTypeOf(app.poolHealth.isReady()).toEqualTypeOf<Promise<boolean>>()
 expectTypeOf(app.poolHealth.pools.main).toEqualTypeOf<Pool | undefined>()
 expectTypeOf(app.poolHealth.pools.main!.holders()).toEqualTypeOf<Holder[]>()
 expectTypeOf(app.poolHealth.pools.main!.predictedWait()).toEqualTypeOf<number>()
-expectTypeOf<Advice['verdict']>().toEqualTypeOf<'leak' | 'too small' | 'slow query' | 'over-provisioned' | 'healthy'>()
+expectTypeOf<Advice['verdict']>().toEqualTypeOf<'away' | 'leak' | 'too small' | 'slow query' | 'over-provisioned' | 'healthy'>()
 
 // The caller says what a row is.
 expectTypeOf(app.poolHealth.query<{ now: Date }>('SELECT now()')).toEqualTypeOf<Promise<QueryResult<{ now: Date }>>>()
