@@ -1,10 +1,10 @@
-import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { findRedis } from './redis-binaries.js'
 import { type RunningServer, startServer } from './running-server.js'
-import { canEnter, canUse, unprivilegedUser, type User } from './unprivileged-user.js'
+import { handOver } from './unprivileged-user.js'
 
 export interface RedisServerOptions {
   /** Default: a free port. */
@@ -78,19 +78,6 @@ export async function startRedisServer (options: RedisServerOptions = {}): Promi
       await server.restart()
     }
   }
-}
-
-/**
- * As root, gives the throw-away folder to the user that Redis then runs as: whoever is on this machine can reach the port.
- * Not where that user may not use the folder or the program; then Redis runs as we do.
- */
-async function handOver (folder: string, program: string): Promise<User | undefined> {
-  const user = await unprivilegedUser()
-  if (user === undefined) return undefined
-  // In the end that user removes the folder, so it must be allowed to write where it stands.
-  if (!await canUse(dirname(folder), user) || !await canEnter(dirname(program), user)) return undefined
-  for (const path of [folder, ...(await readdir(folder)).map((name) => join(folder, name))]) await chown(path, user.uid, user.gid)
-  return user
 }
 
 /** PING proves that a Redis answers; INFO, that it is ours and not one that took the port a moment before. */

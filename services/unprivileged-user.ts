@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { chown, readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -25,6 +26,19 @@ export function canEnter (folder: string, user: User | undefined): Promise<boole
 /** Whether the user can enter a folder, and make and remove things in it. */
 export function canUse (folder: string, user: User | undefined): Promise<boolean> {
   return test('test -x "$1" && test -w "$1"', folder, user)
+}
+
+/**
+ * As root, gives a throw-away folder to the user that a server then runs as: whoever is on this machine can reach its port.
+ * Not where that user may not use the folder or the program; then the server runs as we do.
+ */
+export async function handOver (folder: string, program: string): Promise<User | undefined> {
+  const user = await unprivilegedUser()
+  if (user === undefined) return undefined
+  // In the end that user removes the folder, so it must be allowed to write where it stands.
+  if (!await canUse(dirname(folder), user) || !await canEnter(dirname(program), user)) return undefined
+  for (const path of [folder, ...(await readdir(folder)).map((name) => join(folder, name))]) await chown(path, user.uid, user.gid)
+  return user
 }
 
 function test (script: string, folder: string, user: User | undefined): Promise<boolean> {
