@@ -58,7 +58,7 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
 }
 
 async function hasPools (app: FastifyInstance): Promise<boolean> {
-  return app.hasDecorator('pg') && (await import('./pool-health/host-pools.js')).poolsOfHost(app) !== undefined
+  return app.hasDecorator('pg') && (await import('./shared/host-pools.js')).pgPoolsOfHost(app) !== undefined
 }
 
 async function load<Plugin> (module: Promise<{ default: Plugin }>): Promise<Plugin> {

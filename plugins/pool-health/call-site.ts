@@ -22,7 +22,7 @@ export function captureStack (below: (...args: never[]) => unknown, frames = FRA
 }
 
 /** Of this package: not the application's, also where it is not under node_modules. By name: source maps move them. */
-const OWN = /[\\/](?:pool-health[\\/](?:index|host-pools|method-layer|pg-queue|pg-watch|pool-watch|mongo-askers|mongo-watch)|shared[\\/](?:request-context|spans))\.[jt]s:/
+const OWN = /[\\/](?:pool-health[\\/](?:index|unbound-pools|method-layer|pg-queue|pg-watch|pool-watch|mongo-askers|mongo-watch)|shared[\\/](?:request-context|spans))\.[jt]s:/
 
 export interface CallSite {
   /** The first place outside of node_modules, of Node itself and of this plugin, such as `/app/routes/users.js:12:30`; the very first where there is none. */

@@ -1,4 +1,4 @@
-import type { PgClient } from './pg-pool.js'
+import type { PgClient } from '../shared/pg-pool.js'
 
 /** What a client was given back with, that its next user would have found. */
 export type Dirt = 'open transaction' | 'failed transaction' | 'open cursor' | 'running query'

@@ -1,6 +1,6 @@
 import { withResolvers } from '../shared/with-resolvers.js'
 import { dirtOf, isBroken, type Dirt } from './dirt.js'
-import type { PgClient } from './pg-pool.js'
+import type { PgClient } from '../shared/pg-pool.js'
 
 /** Milliseconds for a transaction to be rolled back; after that it is not worth its connection. */
 const PATIENCE = 1_000

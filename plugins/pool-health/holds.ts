@@ -16,6 +16,8 @@ export interface Hold {
   readonly since: number
   /** Undefined for who went round the watch. */
   asked: Asked | undefined
+  /** As its holder has it, where the driver gives it out. */
+  connection: object | undefined
   isReported: boolean
   /** It is on its way back: what its holder left is being undone. */
   isReturning: boolean
@@ -84,6 +86,7 @@ export class Holds {
     const hold: Hold = {
       since: now,
       asked: undefined,
+      connection: undefined,
       isReported: false,
       isReturning: false,
       isCounted: false,

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { pgPoolsOfHost } from '../shared/host-pools.js'
 import { boolean, complaint, custom, describe, duration, LONGEST_TIMER, orFalse, resolveOptions, string } from '../shared/options.js'
 import { followRequests } from '../shared/request-context.js'
 import { onConfiguredRoute } from '../shared/route-config.js'
@@ -12,10 +13,10 @@ import { OptionError, QueryError } from './errors.js'
 import { FigureLines } from './figure-lines.js'
 import { guardRoute, type GuardedRoute } from './guarded-routes.js'
 import type { Holder, LeakReport } from './holds.js'
-import { poolsOfHost, unbindHostPools } from './host-pools.js'
+import { unbindHostPools } from './unbound-pools.js'
 import { mongoClientOf, type MongoSource } from './mongo-client.js'
 import { MongoWatch } from './mongo-watch.js'
-import { isPgPool, type PgPool, type QueryResult } from './pg-pool.js'
+import { isPgPool, type PgPool, type QueryResult } from '../shared/pg-pool.js'
 import { PgWatch } from './pg-watch.js'
 import type { PoolStatus, PoolWatch, WatchSettings } from './pool-watch.js'
 import { reportsOf } from './reports.js'
@@ -128,7 +129,7 @@ const QUERY_OPTIONS = { pool: string(undefined) }
 
 const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   const { now = () => performance.now(), ...options } = resolveOptions(OPTIONS, raw, 'options', OptionError)
-  const pools = options.pools ?? poolsOfHost(app)
+  const pools = options.pools ?? pgPoolsOfHost(app)
   if (pools === undefined) {
     throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', describe(options.pools)))
   }

@@ -1,7 +1,7 @@
 import { inContext } from '../shared/request-context.js'
 import { BusyError } from './errors.js'
 import type { MethodLayer } from './method-layer.js'
-import type { Connected, PgClient, PgPool } from './pg-pool.js'
+import type { Connected, PgClient, PgPool } from '../shared/pg-pool.js'
 
 /** What is not in pg's types: those who wait for a connection, each of which the pool calls. */
 interface Queued {

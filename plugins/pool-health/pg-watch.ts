@@ -10,7 +10,7 @@ import { dirtOf, followTransactions, isBroken } from './dirt.js'
 import { isAwayError, knowAsPools } from './driver-errors.js'
 import type { Asked, Hold } from './holds.js'
 import { MethodLayer } from './method-layer.js'
-import { maxOf, type Connected, type PgClient, type PgPool, type PoolEvent, type Release } from './pg-pool.js'
+import { maxOf, type Connected, type PgClient, type PgPool, type PoolEvent, type Release } from '../shared/pg-pool.js'
 import { ignore, PgQueue } from './pg-queue.js'
 import { PoolWatch, type PoolGauges, type Waiting, type WatchReports, type WatchSettings } from './pool-watch.js'
 import { PROMPT } from './readiness.js'
@@ -293,6 +293,7 @@ export class PgWatch extends PoolWatch {
         if (wait?.isFull === false) this.load.created(hold.since - since)
       }
       hold.asked = asked
+      hold.connection = client
       hold.release = release
       client.release = (error) => { this.#giveBack(client, hold, release, error) }
     }

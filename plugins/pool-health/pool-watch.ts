@@ -1,5 +1,6 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { DurationSummary } from '../shared/recent-durations.js'
+import { isHeldLong } from '../shared/long-holds.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
 import { BusyError } from './errors.js'
@@ -191,6 +192,7 @@ export abstract class PoolWatch {
     this.load.look(moment, this.holds.since())
     this.readiness.look()
     for (const hold of this.holds.longerThan(leakThreshold, moment)) {
+      if (isOnPurpose(hold)) continue
       if (!hold.isReported) {
         hold.isReported = true
         this.counters.leaked++
@@ -249,6 +251,7 @@ export abstract class PoolWatch {
     }
     if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
     hold.asked = undefined
+    hold.connection = undefined
     hold.release = undefined
   }
 
@@ -303,7 +306,7 @@ export abstract class PoolWatch {
   #isStuck (): boolean {
     const { max } = this.gauges()
     let stuck = 0
-    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (this.isLeak(hold)) stuck++
+    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (this.isLeak(hold) && !isOnPurpose(hold)) stuck++
     return stuck >= max
   }
 
@@ -312,4 +315,9 @@ export abstract class PoolWatch {
     for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (hold.isReported && isMeant(hold)) leaking++
     return leaking
   }
+}
+
+/** A reply is streamed from it, by whoever sees its end. */
+function isOnPurpose ({ connection }: Hold): boolean {
+  return connection !== undefined && isHeldLong(connection)
 }

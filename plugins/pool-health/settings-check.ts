@@ -1,4 +1,4 @@
-import type { PgPoolOptions } from './pg-pool.js'
+import type { PgPoolOptions } from '../shared/pg-pool.js'
 
 /** A setting of a pool that will hurt one day. */
 export interface SettingWarning {
