@@ -7,9 +7,10 @@ import { OptionError } from './errors.js'
 import type { PoolHealthOptions } from './pool-health/index.js'
 import { resolveOptions, type Option, INVALID } from './shared/options.js'
 import type { SlowRequestOptions } from './slow-request/index.js'
+import type { StreamReplyOptions } from './stream-reply/index.js'
 import type { WriteBehindPluginOptions } from './write-behind/index.js'
 
-export type { CacheHeadersOptions, CacheOptions, CompressionOptions, PoolHealthOptions, SlowRequestOptions, WriteBehindPluginOptions }
+export type { CacheHeadersOptions, CacheOptions, CompressionOptions, PoolHealthOptions, SlowRequestOptions, StreamReplyOptions, WriteBehindPluginOptions }
 
 /** Each technique: `false` leaves it out, `true` or an object registers it with those options. */
 export interface HeadroomOptions {
@@ -21,6 +22,8 @@ export interface HeadroomOptions {
   poolHealth?: PoolHealthOptions | boolean
   /** Default `false`: it needs a Redis that keeps what it is given. */
   writeBehind?: WriteBehindPluginOptions | boolean
+  /** Default `true`: `reply.streamQuery` where there is a pool of pg, and `reply.streamRows`. */
+  streamReply?: StreamReplyOptions | boolean
   /** Default `true`: tags of content, and no Cache-Control where none is given. */
   cacheHeaders?: CacheHeadersOptions | boolean
   /** Default `true`. */
@@ -32,6 +35,7 @@ const OPTIONS = {
   cache: technique<CacheOptions>(),
   poolHealth: technique<PoolHealthOptions>(),
   writeBehind: technique<WriteBehindPluginOptions>(),
+  streamReply: technique<StreamReplyOptions>(),
   cacheHeaders: technique<CacheHeadersOptions>(),
   compression: technique<CompressionOptions>()
 }
@@ -51,6 +55,8 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
   if (writeBehind) await app.register(await load(import('./write-behind/index.js')), writeBehind)
   const cache = optionsOf(options.cache, true)
   if (cache) await app.register(await load(import('./cache/index.js')), cache)
+  const streamReply = optionsOf(options.streamReply, true)
+  if (streamReply) await app.register(await load(import('./stream-reply/index.js')), streamReply)
   const cacheHeaders = optionsOf(options.cacheHeaders, true)
   if (cacheHeaders) await app.register(await load(import('./cache-headers/index.js')), cacheHeaders)
   const compression = optionsOf(options.compression, true)

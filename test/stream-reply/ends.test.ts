@@ -1,0 +1,168 @@
+import { once } from 'node:events'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import pg from 'pg'
+import t from 'tap'
+import type { FastifyInstance } from 'fastify'
+import poolHealth from '../../plugins/pool-health/index.js'
+import { eventually } from '../helpers/eventually.js'
+import { captureLog } from '../helpers/log-capture.js'
+import { usePostgres } from '../helpers/postgres.js'
+import { buildApp } from './build-app.js'
+
+const LARGE = 'SELECT i, repeat(\'x\', 1000) AS text FROM generate_series(1, 30000) AS i'
+
+async function listen (app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return (app.server.address() as AddressInfo).port
+}
+
+async function get (port: number, path: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  return socket
+}
+
+t.test('who reads a byte a second is let go at the deadline, or for reading too slowly, while others get all', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/late', { config: { streamReply: { deadline: '1s', minThroughput: false } } }, async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/slow', { config: { streamReply: { minThroughput: '100kb', throughputWindow: '500ms' } } }, async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/whole', async (_request, reply) => await reply.streamQuery(LARGE))
+  })
+  const port = await listen(app)
+  const slow = await Promise.all(['/late', '/slow'].map(async (path) => await get(port, path)))
+  const timer = setInterval(() => { for (const socket of slow) socket.read(1) }, 1_000)
+  t.teardown(() => { clearInterval(timer) })
+  const replies = await Promise.all(Array.from({ length: 4 }, async () => await app.inject('/whole')))
+  for (const reply of replies) t.equal(reply.json<unknown[]>().length, 30_000)
+  await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount, 15_000)
+  t.match(app.streamReply.stats(), { complete: 4, failed: 2, left: 0 })
+  for (const socket of slow) socket.destroy()
+})
+
+t.test('what is late before its first row is 504, and its query ends', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery('SELECT 1 FROM (SELECT pg_sleep(20)) AS s', { deadline: '300ms' }))
+  })
+  t.match(await app.inject('/'), { statusCode: 504 })
+  await eventually(() => pool.idleCount === 1)
+  t.strictSame((await pool.query("SELECT count(*)::int AS running FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()")).rows, [{ running: 0 }])
+})
+
+t.test('who leaves while it is queued for a connection takes none, and who waits too long is 503 with Retry-After', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
+    app.get('/patient', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one', { acquireTimeout: '100ms' }))
+  }, { max: 1 })
+  const port = await listen(app)
+  const client = await pool.connect()
+  const socket = await get(port, '/')
+  await eventually(() => pool.waitingCount === 1)
+  socket.destroy()
+  t.match(await app.inject('/patient'), { statusCode: 503, headers: { 'retry-after': '1' } })
+  client.release()
+  await eventually(() => pool.waitingCount === 0 && pool.idleCount === 1)
+  t.equal((await app.inject('/')).statusCode, 200)
+})
+
+t.test('a bad query is an error of its own, before anything is sent, and a HEAD runs none', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get<{ Querystring: { sql: string } }>('/', async ({ query: { sql } }, reply) => await reply.streamQuery(sql, { filename: 'rows.csv', format: 'csv' }))
+    app.get('/value', async (_request, reply) => await reply.streamQuery({ text: 'SELECT $1::int AS n', values: ['x'] }))
+    app.get('/first', async (_request, reply) => await reply.streamQuery('SELECT 1 / (1 - i) AS n FROM generate_series(1, 3) AS i'))
+  })
+  for (const [path, code] of [['/?sql=SELECT+nothing', '42703'], ['/?sql=SELEC', '42601'], ['/value', '22P02'], ['/first', '22012']] as const) {
+    const reply = await app.inject(path)
+    t.match([reply.statusCode, reply.json()], [500, { code }], path)
+    t.match(reply.headers, { 'content-type': /^application\/json/, 'content-disposition': undefined })
+  }
+  const queries = pool.listenerCount('connect')
+  const before = pool.totalCount
+  t.match(await app.inject({ method: 'HEAD', url: '/?sql=SELECT+pg_sleep(20)' }), {
+    statusCode: 200, body: '', headers: { 'content-type': 'text/csv; charset=utf-8; header=present', 'content-disposition': 'attachment; filename="rows.csv"' }
+  })
+  t.equal(pool.totalCount, before)
+  t.equal(pool.listenerCount('connect'), queries)
+})
+
+t.test('a database that is away is 503, and a name of a pool that there is not is told', async (t) => {
+  const { app } = await buildApp(t, 'postgres://nobody@127.0.0.1:1/none', (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery('SELECT 1'))
+    app.get('/other', async (_request, reply) => await reply.streamQuery('SELECT 1', { pool: 'reads' }))
+    app.get('/off', { config: { streamReply: false } }, async (_request, reply) => await reply.streamQuery('SELECT 1'))
+  })
+  t.match(await app.inject('/'), { statusCode: 503, headers: { 'retry-after': '1' } })
+  t.match((await app.inject('/other')).json(), { message: /expected the name of a pool: main, got "reads"/ })
+  t.equal((await app.inject('/off')).statusCode, 500)
+})
+
+t.test('when the app closes, replies may end for a while, then they break off, and their connections are back', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const { app } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery(LARGE))
+  }, { pools: { main: pool }, closeTimeout: '200ms' })
+  const port = await listen(app)
+  const socket = await get(port, '/')
+  await eventually(() => app.streamReply.stats().running === 1)
+  await app.close()
+  t.match(app.streamReply.stats(), { running: 0, failed: 1 })
+  await pool.end()
+  socket.destroy()
+})
+
+t.test('a response schema leaves out of every format what it does not name', async (t) => {
+  const { url } = await usePostgres(t)
+  const items = { type: 'object', properties: { id: { type: 'integer' }, name: { type: 'string' } } }
+  const { app } = await buildApp(t, url, (app) => {
+    app.addSchema({ $id: 'user', ...items })
+    const sql = "SELECT 1 AS id, 'Ada' AS name, 'secret' AS password_hash"
+    const send = (url: string, response: object): void => {
+      app.get(url, { schema: { response } }, async (_request, reply) => await reply.streamQuery(sql))
+      app.get(`${url}/rows`, { schema: { response } }, async (_request, reply) => await reply.streamRows([{ id: 1, name: 'Ada', password_hash: 'secret' }]))
+    }
+    send('/plain', { 200: { type: 'array', items } })
+    send('/class', { '2xx': { type: 'array', items: { $ref: 'user#' } } })
+    send('/content', { 200: { content: { 'application/json': { schema: { type: 'array', items } } } } })
+    send('/default', { default: { type: 'array', items } })
+  })
+  for (const path of ['/plain', '/class', '/content', '/default']) {
+    for (const url of [path, `${path}/rows`]) {
+      for (const [accept, body] of [['application/json', '[{"id":1,"name":"Ada"}\n]'], ['application/x-ndjson', '{"id":1,"name":"Ada"}\n'], ['text/csv', 'id,name\r\n1,Ada\r\n']] as const) {
+        t.equal((await app.inject({ url, headers: { accept } })).body, body, `${url} as ${accept}`)
+      }
+    }
+  }
+  t.match(app.streamReply.stats().paths, { copy: 0, cursor: 0 })
+})
+
+t.test('a watched pool takes a reply that lasts for no leak, and a line says which way it went', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const { stream, lines } = captureLog<Record<string, unknown>>()
+  const { app } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/few', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
+  }, { pools: { main: pool }, server: { logger: { level: 'debug', stream } }, before: async (app: FastifyInstance) => { await app.register(poolHealth, { pools: { main: pool }, leakThreshold: '100ms', logInterval: false }) } })
+  const port = await listen(app)
+  const socket = await get(port, '/')
+  await eventually(() => app.streamReply.stats().running === 1)
+  const client = await pool.connect()
+  await eventually(() => app.poolHealth.status().main!.leaked === 1)
+  client.release()
+  socket.destroy()
+  await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
+  t.match(app.poolHealth.status().main, { leaked: 1, leaking: 0 })
+  t.equal((await app.inject('/few')).statusCode, 200)
+  t.match(lines().filter(({ streamReply }) => streamReply !== undefined), [
+    { level: 20, streamReply: { method: 'GET', route: '/', path: 'copy', format: 'json', outcome: 'left' } },
+    { level: 20, streamReply: { route: '/few', rows: 1, bytes: 12, outcome: 'complete' } }
+  ])
+  await app.close()
+  await pool.end()
+})
