@@ -34,6 +34,16 @@ export class Users {
     return new Map(rows.map((user) => [user.id, user]))
   }
 
+  /** All of them, in the order of their ids. */
+  get all (): string {
+    return `SELECT ${COLUMNS} FROM ${USERS} ORDER BY id`
+  }
+
+  /** Those whose ids are in between, both included. */
+  between (from = 1, to = 2 ** 31 - 1): { text: string, values: number[] } {
+    return { text: `SELECT ${COLUMNS} FROM ${USERS} WHERE id BETWEEN $1 AND $2 ORDER BY id`, values: [from, to] }
+  }
+
   /** @returns the user as it now is, or undefined when there is none */
   async update (id: number, { name, email, bio }: UserChanges): Promise<User | undefined> {
     const { rows } = await this.#pool.query<User>(`
