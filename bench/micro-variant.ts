@@ -28,7 +28,7 @@ async function prepare (): Promise<(iterations: number) => Promise<Ran>> {
 /** Doubles the iterations until the time is over: by then the code is optimised, and its speed known. */
 async function warmUp (run: (iterations: number) => Promise<Ran>, { warmUp: milliseconds, slice }: { warmUp: number, slice: number }): Promise<Warmed> {
   const end = performance.now() + milliseconds
-  let iterations = 64
+  let iterations = 1
   let { elapsed } = await run(iterations)
   while (elapsed < slice / 2 || performance.now() < end) {
     if (elapsed < slice / 2) iterations *= 2

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { clientSignal } from '../shared/client-signal.js'
 import { loggableError } from '../shared/loggable-error.js'
 import { isOutage } from '../shared/outage.js'
+import { onReplyClose } from '../shared/reply-close.js'
 import { addVary } from '../shared/vary.js'
 import { breakOff } from './break-off.js'
 import * as channels from './channels.js'
@@ -87,6 +88,7 @@ export class ReplyStreams {
       forget()
     }
     let source: OpenSource | undefined
+    let outgoing: Outgoing
     try {
       source = await open({
         ...settings,
@@ -100,13 +102,15 @@ export class ReplyStreams {
       // So that what is wrong with a query is an error, and not half a reply.
       const first = await orAborted(source.source.read(), end.signal)
       sendHeaders()
-      const outgoing = this.#outgoing(reply, format, settings, source, first, began, over, end.signal)
-      return await reply.send(outgoing)
+      outgoing = this.#outgoing(reply, format, settings, source, first, began, over, end.signal)
     } catch (error) {
       over()
       await source?.close()
       throw failureOf(reply, error)
     }
+    // Where a hook fails, or puts something else in its place, nobody reads it.
+    onReplyClose(request, reply, () => { outgoing.destroy() })
+    return await reply.send(outgoing)
   }
 
   #outgoing (reply: FastifyReply, format: Format, settings: StreamSettings, source: OpenSource, first: string | Uint8Array | undefined, began: number, over: () => void, signal: AbortSignal): Outgoing {
@@ -140,9 +144,13 @@ export class ReplyStreams {
       lastWords: () => settings.errorRecord && format === 'ndjson' ? `${JSON.stringify({ error: { message: 'The rows are not complete' } })}\n` : undefined,
       ended: () => { done('complete') },
       brokenOff: (error) => {
-        const isOfClient = error === null || clientSignal(request, reply).aborted
-        if (!isOfClient && reply.raw.headersSent) breakOff(request, reply)
-        done(isOfClient ? 'left' : 'failed', error ?? undefined)
+        if (clientSignal(request, reply).aborted) {
+          done('left')
+          return
+        }
+        // Without an error the reply is over: it was another one.
+        if (error !== null && reply.raw.headersSent) breakOff(request, reply)
+        done('failed', error ?? new Error('something else was sent in its place'))
       }
     })
     const abort = (): void => { outgoing.destroy(signal.reason as Error) }

@@ -166,3 +166,15 @@ t.test('a watched pool takes a reply that lasts for no leak, and a line says whi
   await app.close()
   await pool.end()
 })
+
+t.test('where a hook fails, or sends something else, the query ends and its connection is back', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/fails', { onSend: async () => { throw new Error('no') } }, async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/other', { onSend: async (_request, reply) => { reply.type('text/plain'); return 'other' } }, async (_request, reply) => await reply.streamQuery(LARGE))
+  })
+  t.equal((await app.inject('/fails')).statusCode, 500)
+  t.equal((await app.inject('/other')).body, 'other')
+  await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
+  t.match(app.streamReply.stats(), { failed: 2, left: 0 })
+})
