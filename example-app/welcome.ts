@@ -19,9 +19,10 @@ Written behind: answered once it waits in Redis, in Postgres a moment later. Wit
   curl ${url}/api/users/7/views
   curl ${url}/api/queues
 
-How the pool of Postgres does, and who keeps a connection: the log tells after ten seconds:
+How the pool of Postgres does, and who keeps a connection, which the log tells after a while. And all users at once:
   curl ${url}/api/health
   curl -X POST ${url}/api/pool/leak
+  curl -s -H "accept: text/csv" ${url}/api/export | head -3
 
 Ctrl-C stops it.
 `

@@ -15,7 +15,7 @@ t.test('on servers of its own', async (t) => {
   t.test('it starts on a Postgres and a Redis of its own, and says so', async (t) => {
     t.match(first.output(), /Postgres: started here/)
     t.match(first.output(), /Redis: {4}started here/)
-    t.equal(first.output().match(/^ {2}curl /gm)?.length, 10)
+    t.equal(first.output().match(/^ {2}curl /gm)?.length, 11)
     const health = await (await fetch(`${url}/api/health`)).json()
     t.match(health, { status: 'ok', redis: 'ready' })
   })
