@@ -92,6 +92,8 @@ function overHttp1 (t: Test, port: number): Open {
     const request = http.request({ host: '127.0.0.1', port, agent, path, method, headers })
     request.end(body)
     const [response] = await once(request, 'response') as [http.IncomingMessage]
+    // A reset connection is told here too; the response has the same.
+    request.on('error', () => {})
     return { status: response.statusCode!, headers: endToEnd(response.headers), body: response, abort: () => { request.destroy() } }
   }
 }
