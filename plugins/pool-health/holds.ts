@@ -1,3 +1,4 @@
+import { isHeldLong } from '../shared/long-holds.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { callSite, type CapturedStack } from './call-site.js'
 import { sqlShape } from './sql-shape.js'
@@ -120,13 +121,13 @@ export class Holds {
     for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield hold.since
   }
 
-  /** Those that are held for as long as `threshold` or longer. */
+  /** Those that are held for as long as `threshold` or longer, and not on purpose. */
   * longerThan (threshold: number, now: number): Generator<Hold> {
     let next: Hold | undefined
     for (let hold = this.#oldest; hold !== undefined && now - hold.since >= threshold; hold = next) {
       // Who looks at it may end it.
       next = hold.newer
-      if (!hold.isReturning) yield hold
+      if (!hold.isReturning && (hold.connection === undefined || !isHeldLong(hold.connection))) yield hold
     }
   }
 

@@ -1,6 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { DurationSummary } from '../shared/recent-durations.js'
-import { isHeldLong } from '../shared/long-holds.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
 import { BusyError } from './errors.js'
@@ -192,7 +191,6 @@ export abstract class PoolWatch {
     this.load.look(moment, this.holds.since())
     this.readiness.look()
     for (const hold of this.holds.longerThan(leakThreshold, moment)) {
-      if (isOnPurpose(hold)) continue
       if (!hold.isReported) {
         hold.isReported = true
         this.counters.leaked++
@@ -306,7 +304,7 @@ export abstract class PoolWatch {
   #isStuck (): boolean {
     const { max } = this.gauges()
     let stuck = 0
-    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (this.isLeak(hold) && !isOnPurpose(hold)) stuck++
+    for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (this.isLeak(hold)) stuck++
     return stuck >= max
   }
 
@@ -315,9 +313,4 @@ export abstract class PoolWatch {
     for (const hold of this.holds.longerThan(this.settings.leakThreshold, this.settings.now())) if (hold.isReported && isMeant(hold)) leaking++
     return leaking
   }
-}
-
-/** A reply is streamed from it, by whoever sees its end. */
-function isOnPurpose ({ connection }: Hold): boolean {
-  return connection !== undefined && isHeldLong(connection)
 }

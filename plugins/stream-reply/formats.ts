@@ -17,7 +17,8 @@ export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   csv: 'text/csv; charset=utf-8; header=present'
 }
 
-const OFFERED = [...Object.keys(TYPES), ...Object.keys(ALIASES)] as [keyof typeof TYPES, ...Array<keyof typeof TYPES | keyof typeof ALIASES>]
+const FORMAT_OF = { ...TYPES, ...ALIASES }
+const OFFERED = Object.keys(FORMAT_OF) as [keyof typeof FORMAT_OF, ...Array<keyof typeof FORMAT_OF>]
 
 /**
  * @param accept the request's field
@@ -25,5 +26,5 @@ const OFFERED = [...Object.keys(TYPES), ...Object.keys(ALIASES)] as [keyof typeo
  */
 export function formatFor (accept: string | undefined): Format | undefined {
   const type = preferredType(accept, OFFERED)
-  return type === undefined ? undefined : { ...TYPES, ...ALIASES }[type]
+  return type === undefined ? undefined : FORMAT_OF[type]
 }

@@ -12,7 +12,7 @@ import type { LeasePool } from './pg-lease.js'
 import { openQuery } from './query-source.js'
 import { openRows, type RowsOf } from './row-source.js'
 import { ReplyStreams, type StreamSettings } from './reply-streams.js'
-import type { Columns } from './row-encoder.js'
+import { titled, type Columns } from './row-encoder.js'
 import { Running } from './running.js'
 import { Stats, type StreamLine, type StreamReplyStats } from './stats.js'
 
@@ -186,7 +186,7 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
 
 function columnsOf (given: StreamOptions['columns']): Columns | undefined {
   if (given === undefined) return undefined
-  return new Map(Array.isArray(given) ? (given as readonly string[]).map((name) => [name, name]) : Object.entries(given))
+  return Array.isArray(given) ? titled(given as readonly string[]) : new Map(Object.entries(given))
 }
 
 /** What is said. */

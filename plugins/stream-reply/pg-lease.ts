@@ -1,4 +1,4 @@
-import { DeadlineError as NoAnswerError } from '../shared/deadline.js'
+import { DeadlineError as NoAnswerError, Deadlines } from '../shared/deadline.js'
 import { holdLong, holdNoLonger } from '../shared/long-holds.js'
 import { withResolvers } from '../shared/with-resolvers.js'
 import { UnavailableError } from './errors.js'
@@ -146,15 +146,11 @@ async function checkedOut (pool: LeasePool, { acquireTimeout, signal }: LeaseOpt
 }
 
 async function within<T> (milliseconds: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = withResolvers<never>()
-  const timer = setTimeout(() => {
-    // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
-    setImmediate(() => { reject(new NoAnswerError(milliseconds)) })
-  }, milliseconds)
+  const deadlines = new Deadlines(milliseconds)
   try {
-    return await Promise.race([work, promise])
+    return await deadlines.limit(work)
   } finally {
-    clearTimeout(timer)
+    deadlines.close()
   }
 }
 

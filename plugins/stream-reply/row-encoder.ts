@@ -70,8 +70,8 @@ function csvEncoder ({ columns, serialize, shown, isGuarded }: RowOptions, names
   if (columns === undefined && serialize !== undefined && shown === undefined) {
     throw new RowError('which columns the response schema of the route leaves cannot be told: give options.columns')
   }
-  const known = columns ?? (names ?? (shown === undefined ? undefined : [...shown]))
-  const given = columns ?? (known === undefined ? undefined : titled([...known as Iterable<string>].filter((name) => shown?.has(name) !== false)))
+  const known = names ?? (shown && [...shown])
+  const given = columns ?? (known && titled(known.filter((name) => shown?.has(name) !== false)))
   let header = given
   return {
     frame: given === undefined ? { head: '', tail: '' } : csvFrame([...given.values()], isGuarded),
@@ -118,7 +118,8 @@ function picked (row: Row, columns: Columns): Row {
   return Object.fromEntries([...columns.keys()].filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]))
 }
 
-function titled (names: readonly string[]): Columns {
+/** By their own names. */
+export function titled (names: readonly string[]): Columns {
   return new Map(names.map((name) => [name, name]))
 }
 
