@@ -32,7 +32,7 @@ const PATIENCE = 10_000
 /** One machine's Postgres works at hardly more at a time: https://wiki.postgresql.org/wiki/Number_Of_Database_Connections */
 const MANY_CONNECTIONS = 100
 
-const PG: Rule<Omit<PgPoolOptions, 'maxLifetimeSeconds' | 'statement_timeout'>> = {
+const PG: Rule<Omit<PgPoolOptions, 'maxLifetimeSeconds' | 'statement_timeout' | 'pipeline'>> = {
   max: {
     recommended: 20,
     judge: (max = 10) => max === 1

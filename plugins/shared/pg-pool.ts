@@ -26,6 +26,8 @@ export interface PgPoolOptions {
   readonly maxLifetimeSeconds?: number | undefined
   readonly query_timeout?: number | undefined
   readonly statement_timeout?: false | number | undefined
+  /** Since pg 8.23. */
+  readonly pipeline?: boolean | undefined
 }
 
 export interface PgClient {

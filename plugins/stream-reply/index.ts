@@ -22,7 +22,7 @@ export type { Format, RowsOf, StreamLine, StreamReplyStats }
 export interface StreamReplyRouteOptions {
   /** Default: what the request's Accept likes best, JSON where it has no wish. */
   format?: Format
-  /** Rows that a cursor fetches at a time. Default 2,000. */
+  /** Rows that a cursor fetches at a time, where what is sent is made of rows. Default 2,000. */
   batch?: number
   /** How long a reply may take in all; then it breaks off, or is 504 where it has not begun. Default `'10m'`. */
   deadline?: Duration
@@ -139,6 +139,8 @@ const DEFAULTS = {
 const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => {
   const { pools: given, closeTimeout, decorateAs, ...own } = resolveOptions(OPTIONS, raw, 'options', OptionError)
   const pools = given ?? pgPoolsOfHost(app) ?? {}
+  // Others that the host has may be for something else.
+  for (const [name, pool] of Object.entries(given ?? {})) refusePipelined(name, pool)
   const byDefault: StreamSettings = { ...DEFAULTS, ...defined(own) }
   const stats = new Stats()
   const running = new Running()
@@ -180,8 +182,14 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
   function poolOf (name: string = Object.keys(pools)[0] ?? 'main'): LeasePool {
     const pool = Object.hasOwn(pools, name) ? pools[name] : undefined
     if (pool === undefined) throw new OptionError(complaint('options.pool', `the name of a pool: ${Object.keys(pools).join(', ')}`, describe(name)))
+    refusePipelined(name, pool)
     return pool as unknown as LeasePool
   }
+}
+
+/** Behind a query whose rows are read as they are sent pg can have no other, and refuses it. */
+function refusePipelined (name: string, { options }: PgPool): void {
+  if (options.pipeline === true) throw new OptionError(complaint(`options.pools.${name}`, 'a pool without pg\'s option pipeline', 'pipeline: true'))
 }
 
 function columnsOf (given: StreamOptions['columns']): Columns | undefined {

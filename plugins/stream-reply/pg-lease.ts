@@ -1,7 +1,7 @@
 import { DeadlineError as NoAnswerError, Deadlines } from '../shared/deadline.js'
 import { holdLong, holdNoLonger } from '../shared/long-holds.js'
 import { withResolvers } from '../shared/with-resolvers.js'
-import { UnavailableError } from './errors.js'
+import { StatementError, UnavailableError } from './errors.js'
 import { orAborted } from './or-aborted.js'
 import { cancel, type Cancellable } from './pg-cancel.js'
 import type { Connection, Submittable } from './pg-protocol.js'
@@ -51,7 +51,12 @@ export class PgLease {
    * @throws the signal's reason
    */
   static async take (pool: LeasePool, options: LeaseOptions): Promise<PgLease> {
-    const lease = new PgLease(pool, await checkedOut(pool, options), options)
+    const client = await checkedOut(pool, options)
+    if ((client as Partial<LeasedClient>).connection === undefined) {
+      client.release()
+      throw new StatementError('the pool is of pg-native, whose clients read all rows of a query at once')
+    }
+    const lease = new PgLease(pool, client, options)
     try {
       await lease.#query(beginning(options.statementTimeout))
       return lease

@@ -67,6 +67,8 @@ export class ReplyStreams {
     const format = settings.format ?? negotiated(request, reply)
     const sendHeaders = (): void => {
       reply.type(CONTENT_TYPES[format])
+      // What it has not passed on yet when the reply is reset, nginx drops, and the record with it.
+      if (settings.errorRecord && format === 'ndjson') reply.header('x-accel-buffering', 'no')
       if (filename !== undefined) reply.header('content-disposition', attachment(filename))
     }
     if (request.method === 'HEAD') {
