@@ -1,12 +1,24 @@
 /** What of pg's connection is used: it is not in pg's types, but what pg-cursor, pg-query-stream and pg-copy-streams are made of. */
 export interface Connection {
-  readonly stream: { pause (): unknown, resume (): unknown, readonly remoteAddress?: string }
+  readonly stream: ConnectionStream
   parse (query: { text: string }): void
-  bind (config: { values?: readonly unknown[] }): void
+  /** @param config of what is asked for in binary, all of it is */
+  bind (config: { values?: readonly unknown[], binary?: boolean }): void
   describe (what: { type: 'S', name: string }): void
   execute (portal: { rows?: number }): void
   flush (): void
   sync (): void
+}
+
+export interface ConnectionStream {
+  readonly remoteAddress?: string
+  readonly encrypted?: boolean
+  pause (): unknown
+  resume (): unknown
+  /** pg's parser is the one that there is. */
+  rawListeners (event: 'data'): Array<(bytes: Buffer) => void>
+  on (event: 'data', listener: (bytes: Buffer) => void): unknown
+  off (event: 'data', listener: (bytes: Buffer) => void): unknown
 }
 
 /**

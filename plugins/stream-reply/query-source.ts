@@ -1,13 +1,14 @@
 import { csvLine, withoutFormula } from './csv.js'
 import { StatementError } from './errors.js'
-import { CopyOut } from './pg-copy.js'
+import type { LineShape } from './line-cutter.js'
+import { COPY, Lines, ROW } from './pg-lines.js'
 import { PgLease, type LeaseOptions, type LeasePool } from './pg-lease.js'
 import { Portal, type Fields } from './pg-portal.js'
 import { parametersOf } from './pg-protocol.js'
 import type { Column } from './pg-statement.js'
-import { csvFrame, jsonFrame, jsonLine, rowEncoder, type Columns, type Row, type RowOptions } from './row-encoder.js'
+import { csvFrame, jsonFrame, rowEncoder, type Columns, type Row, type RowOptions } from './row-encoder.js'
 import type { DatabaseSource, OpenSource } from './source.js'
-import { copyCsv, copyJson, jsonOf, rowsOf, withoutSemicolon } from './wrapped-sql.js'
+import { copyCsv, jsonOf, rowsOf, withoutSemicolon } from './wrapped-sql.js'
 
 export interface QueryOptions extends LeaseOptions, RowOptions {
   /** Rows that a cursor fetches at a time. */
@@ -66,8 +67,7 @@ class StartedQuery {
     const { format } = this.#options
     const frame = jsonFrame(format)
     const select = jsonOf(this.#query.text, this.#columns)
-    if (this.#isCopyable) return { source: this.#copy(copyJson(select), { comma: format === 'json', carriageReturn: false }), frame, path: 'copy' }
-    return { source: this.#portal(select, ([line], isFirst) => jsonLine(format, line!, isFirst)), frame, path: 'cursor' }
+    return { source: this.#lines(select, { ...ROW, comma: format === 'json', carriageReturn: false }), frame, path: 'json' }
   }
 
   /** The database makes the fields. */
@@ -75,7 +75,8 @@ class StartedQuery {
     const { columns: chosen, isGuarded } = this.#options
     const select = rowsOf(this.#query.text, this.#columns)
     const frame = csvFrame(chosen === undefined ? this.#names : [...chosen.values()], isGuarded)
-    if (this.#isCopyable && chosen === undefined && !isGuarded) return { source: this.#copy(copyCsv(select), { comma: false, carriageReturn: true }), frame, path: 'copy' }
+    // COPY takes no parameters.
+    if (this.#query.values.length === 0 && chosen === undefined && !isGuarded) return { source: this.#lines(copyCsv(select), { ...COPY, comma: false, carriageReturn: true }), frame, path: 'copy' }
     const indexes = chosen === undefined ? [...this.#columns.keys()] : indexesOf(chosen, this.#columns)
     const guarded = new Set(isGuarded ? indexes.filter((index) => !NUMBERS.has(this.#columns[index]!.type)) : [])
     const field = (text: string | null, index: number): string | null => text !== null && guarded.has(index) ? withoutFormula(text) : text
@@ -91,23 +92,20 @@ class StartedQuery {
     return { source: this.#portal(rowsOf(this.#query.text, this.#columns), (fields, isFirst) => encode(rowOf(fields), isFirst)), frame, path: 'rows' }
   }
 
-  /** COPY takes no parameters. */
-  get #isCopyable (): boolean {
-    return this.#query.values.length === 0
-  }
-
   get #names (): string[] {
     return this.#columns.map(({ name }) => name)
   }
 
-  #copy (...args: [string, ConstructorParameters<typeof CopyOut>[2]]): DatabaseSource {
-    return this.#lease.run(new CopyOut(this.#lease.client.connection, ...args))
+  #lines (text: string, shape: LineShape): DatabaseSource {
+    return this.#lease.run(new Lines(this.#lease.client.connection, { text, parameters: this.#parameters, shape }))
   }
 
   #portal (text: string, encode: (fields: Fields, isFirst: boolean) => string): DatabaseSource {
-    const { client } = this.#lease
-    const parameters = parametersOf(client, this.#query.values)
-    return this.#lease.run(new Portal(client.connection, { text, parameters, batch: this.#options.batch, encode }))
+    return this.#lease.run(new Portal(this.#lease.client.connection, { text, parameters: this.#parameters, batch: this.#options.batch, encode }))
+  }
+
+  get #parameters (): unknown[] {
+    return parametersOf(this.#lease.client, this.#query.values)
   }
 }
 

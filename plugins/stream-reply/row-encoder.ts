@@ -36,7 +36,7 @@ export interface RowEncoder {
 }
 
 /** The lines of JSON between the brackets of an array, or one below the other. */
-export function jsonLine (format: Format, line: string, isFirst: boolean): string {
+function jsonLine (format: Format, line: string, isFirst: boolean): string {
   return isFirst || format === 'ndjson' ? `${line}\n` : `,${line}\n`
 }
 

@@ -15,8 +15,11 @@ export interface DatabaseSource extends Source {
   stop (): void
 }
 
-/** How a reply came to be: by COPY or by a cursor, of texts that the database made; by a cursor whose rows become values; of rows from elsewhere. */
-export type Path = 'copy' | 'cursor' | 'rows' | 'iterable'
+/**
+ * How a reply came to be: of lines of JSON that the database made; of lines of CSV, by COPY; by a cursor, of the fields as texts of the
+ * database; by a cursor whose rows become values; of rows from elsewhere.
+ */
+export type Path = 'json' | 'copy' | 'cursor' | 'rows' | 'iterable'
 
 export interface OpenSource {
   readonly source: Source

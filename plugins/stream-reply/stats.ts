@@ -33,7 +33,7 @@ export interface StreamReplyStats {
 
 /** Since the start. */
 export class Stats {
-  readonly #stats: StreamReplyStats = { running: 0, complete: 0, left: 0, failed: 0, rows: 0, bytes: 0, paths: { copy: 0, cursor: 0, rows: 0, iterable: 0 } }
+  readonly #stats: StreamReplyStats = { running: 0, complete: 0, left: 0, failed: 0, rows: 0, bytes: 0, paths: { json: 0, copy: 0, cursor: 0, rows: 0, iterable: 0 } }
 
   get snapshot (): StreamReplyStats {
     return { ...this.#stats, paths: { ...this.#stats.paths } }

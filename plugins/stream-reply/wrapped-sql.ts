@@ -20,20 +20,12 @@ export function rowsOf (sql: string, columns: readonly Column[]): string {
 /** Each row as one line of JSON, of keys in the order of the columns. */
 export function jsonOf (sql: string, columns: readonly Column[]): string {
   const row = nameFor(columns)
-  const json = `row_to_json(${row})::text`
-  return `SELECT ${columns.every(isOneLine) ? json : oneLine(json)} FROM ${subquery(sql)} AS ${row}`
+  const json = `row_to_json(${row})`
+  return `SELECT ${columns.every(isOneLine) ? json : oneLine(`${json}::text`)} FROM ${subquery(sql)} AS ${row}`
 }
 
 export function copyCsv (select: string): string {
   return `COPY (${select}) TO STDOUT (FORMAT csv)`
-}
-
-/**
- * Not as text, which doubles backslashes. As CSV whose quotes and separators are characters that JSON has nowhere, and that is one
- * line, a value is written as it is.
- */
-export function copyJson (select: string): string {
-  return `COPY (${select}) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01', ESCAPE E'\\x01')`
 }
 
 /** For a final semicolon nobody means to be refused. Where it belongs to a comment, nothing is lost. */

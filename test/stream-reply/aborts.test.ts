@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
+import type { FastifyReply } from 'fastify'
 import { eventually } from '../helpers/eventually.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { isSoak } from '../helpers/soak.js'
@@ -18,19 +19,24 @@ const GONE = isSoak ? 250 : 2_000
 /** Of this test's database, without who asks. */
 const RUNNING = "SELECT count(*)::int AS running FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()"
 
-const PATHS = {
-  '/copy': 'SELECT i, repeat(\'x\', 200) AS text FROM generate_series(1, 300000) AS i',
-  '/slow-copy': 'SELECT i, pg_sleep(0.01) FROM generate_series(1, 10000) AS i',
-  '/cursor': { text: 'SELECT i, repeat(\'x\', 200) AS text FROM generate_series(1, 300000) AS i WHERE i > $1', values: [0] },
-  '/slow-batch': { text: 'SELECT i, pg_sleep(0.01) FROM generate_series(1, 10000) AS i WHERE i > $1', values: [0] },
-  '/few': 'SELECT i FROM generate_series(1, 10000) AS i',
-  '/before-the-first': 'SELECT 1 FROM (SELECT pg_sleep(5)) AS s'
+const LARGE = 'SELECT i, repeat(\'x\', 200) AS text FROM (SELECT generate_series(1, 300000) AS i) AS numbers'
+const SLOW = 'SELECT i, pg_sleep(0.01) FROM generate_series(1, 10000) AS i'
+
+const PATHS: Record<string, { query: Parameters<FastifyReply['streamQuery']>[0], format: 'csv' | 'json' }> = {
+  '/json': { query: LARGE, format: 'json' },
+  '/json-with-a-value': { query: { text: `${LARGE} WHERE i > $1`, values: [0] }, format: 'json' },
+  '/copy': { query: LARGE, format: 'csv' },
+  '/cursor': { query: { text: `${LARGE} WHERE i > $1`, values: [0] }, format: 'csv' },
+  '/slow': { query: SLOW, format: 'json' },
+  '/slow-batch': { query: { text: `${SLOW} WHERE i > $1`, values: [0] }, format: 'csv' },
+  '/few': { query: 'SELECT i FROM generate_series(1, 10000) AS i', format: 'json' },
+  '/before-the-first': { query: 'SELECT 1 FROM (SELECT pg_sleep(5)) AS s', format: 'json' }
 }
 
 t.test('clients that leave at random moments leave nothing running and take no connection with them', async (t) => {
   const { url } = await usePostgres(t)
   const { app, pool } = await buildApp(t, url, (app) => {
-    for (const [path, sql] of Object.entries(PATHS)) app.get(path, async (_request, reply) => await reply.streamQuery(sql))
+    for (const [path, { query, format }] of Object.entries(PATHS)) app.get(path, async (_request, reply) => await reply.streamQuery(query, { format }))
   }, { max: 5 })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

@@ -7,7 +7,10 @@ import { ownNginx } from '../helpers/nginx.js'
 import { query, usePostgres } from '../helpers/postgres.js'
 import { buildApp, type BuiltApp } from './build-app.js'
 
-const SQL = 'SELECT i, repeat(\'x\', 200) AS text FROM generate_series(1, 2000000) AS i'
+// In the list of what is selected it makes its rows as they are asked for.
+const SQL = 'SELECT i, repeat(\'x\', 200) AS text FROM (SELECT generate_series(1, 2000000) AS i) AS numbers'
+
+const TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 
 interface Reply {
   bytes: number
@@ -68,14 +71,15 @@ const PROTOCOLS: Record<string, Get> = {
   'HTTP/2': overHttp2
 }
 
-/** Gets each format three times, early and late, of a database that goes away in the middle of it. */
+/** Gets each format three times, at random places, early and late, of a database that goes away in the middle of it. */
 async function getBroken (get: Get, port: number, url: string, check: (reply: Reply, path: string) => void): Promise<void> {
   for (const path of ['/json', '/csv', '/ndjson']) {
-    for (const after of [1, 3, 40]) {
+    for (const least of [1, 3, 40]) {
+      const after = least + Math.floor(Math.random() * 3)
       let seen = 0
       const reply = await get(port, path, () => {
         if (++seen !== after) return
-        void query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+        void query(url, TERMINATE)
       })
       check(reply, path)
     }
@@ -88,6 +92,7 @@ async function startApp (t: Test, { http2 = false } = {}): Promise<BuiltApp & { 
     app.get('/json', async (_request, reply) => await reply.streamQuery(SQL))
     app.get('/csv', async (_request, reply) => await reply.streamQuery(SQL, { format: 'csv' }))
     app.get('/ndjson', async (_request, reply) => await reply.streamQuery({ text: `${SQL} WHERE i > $1`, values: [0] }, { format: 'ndjson' }))
+    app.get('/record', async (_request, reply) => await reply.streamQuery(SQL, { format: 'ndjson', errorRecord: true }))
     app.get('/whole', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
   }
   const built = await buildApp(t, url, add, http2 ? { server: { http2: true } as object } : {})
@@ -117,6 +122,15 @@ t.test('behind an nginx it never looks complete to a client of HTTP/1.1 either',
   t.match(app.streamReply.stats(), { running: 0, failed: 9, complete: 1, left: 0 })
   t.equal(pool.totalCount, pool.idleCount)
   t.equal((await nginx.log()).match(RESET)?.length, 9)
+})
+
+t.test('a record of the error gets through nginx, which is asked not to keep back what it has', async (t) => {
+  const { url, port: upstreamPort } = await startApp(t)
+  const nginx = await ownNginx(t, { upstreamPort })
+  let seen = 0
+  const { end, tail } = await PROTOCOLS['HTTP/1.1']!(nginx.port, '/record', () => { if (++seen === 5) void query(url, TERMINATE) })
+  t.equal(end, 'broken')
+  t.match(tail, /\}\}\n/, 'of the record; a row ends in one brace')
 })
 
 // To such a client nginx ends every reply alike, and none of its directives changes that: only its log tells, and what the body itself has at its end.

@@ -21,6 +21,6 @@ t.test('rows come as JSON, as JSON in lines and as CSV, as the client asks', asy
     const csv = await app.inject({ url: path, headers: { accept: 'text/csv' } })
     t.equal(csv.body, ['id,name,even', ...rows.map(({ id, name, even }) => `${id},${name},${even ? 't' : 'f'}`), ''].join('\r\n'))
   }
-  t.match(app.streamReply.stats(), { running: 0, complete: 9, paths: { copy: 3, cursor: 6 } })
+  t.match(app.streamReply.stats(), { running: 0, complete: 9, paths: { json: 6, copy: 1, cursor: 2 } })
   t.match(pool, { idleCount: 1, totalCount: 1 })
 })

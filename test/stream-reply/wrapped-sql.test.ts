@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import assert from 'node:assert/strict'
 import t from 'tap'
-import { copyCsv, copyJson, jsonOf, rowsOf, withoutSemicolon } from '../../plugins/stream-reply/wrapped-sql.js'
+import { copyCsv, jsonOf, rowsOf, withoutSemicolon } from '../../plugins/stream-reply/wrapped-sql.js'
 
 const INT4 = 23
 const JSON_TYPE = 114
@@ -9,9 +9,8 @@ const columnsOf = (...names: string[]): Array<{ name: string, type: number }> =>
 
 t.test('a statement stands on lines of its own, so that a comment at its end ends there', async (t) => {
   t.equal(rowsOf('SELECT 1 AS a -- one', columnsOf('a')), 'SELECT headroom.* FROM (\nSELECT 1 AS a -- one\n) AS headroom')
-  t.equal(jsonOf('SELECT 1 AS a -- one', columnsOf('a')), 'SELECT row_to_json(headroom)::text FROM (\nSELECT 1 AS a -- one\n) AS headroom')
+  t.equal(jsonOf('SELECT 1 AS a -- one', columnsOf('a')), 'SELECT row_to_json(headroom) FROM (\nSELECT 1 AS a -- one\n) AS headroom')
   t.equal(copyCsv('SELECT 1'), 'COPY (SELECT 1) TO STDOUT (FORMAT csv)')
-  t.match(copyJson('SELECT 1'), /^COPY \(SELECT 1\) TO STDOUT \(FORMAT csv, /)
 })
 
 t.test('a row has a name that no column has, and that the database does not cut', async (t) => {
