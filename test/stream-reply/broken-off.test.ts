@@ -1,14 +1,20 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import { connect, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { ownNginx } from '../helpers/nginx.js'
+import { project } from '../helpers/project.js'
 import { query, usePostgres } from '../helpers/postgres.js'
 import { buildApp, type BuiltApp } from './build-app.js'
 
 // In the list of what is selected it makes its rows as they are asked for.
 const SQL = 'SELECT i, repeat(\'x\', 200) AS text FROM (SELECT generate_series(1, 2000000) AS i) AS numbers'
+
+const [KEY, CERTIFICATE] = ['key', 'cert'].map((name) => readFileSync(join(project, `test/stream-reply/fixtures/tls/${name}.pem`))) as [Buffer, Buffer]
 
 const TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 
@@ -21,9 +27,10 @@ interface Reply {
 }
 
 /** As a client of HTTP/1.0, to whom the end of the connection is the end of the body, or of 1.1. */
-async function overHttp1 (port: number, version: '1.0' | '1.1', path: string, onBytes: () => void): Promise<Reply> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-  await once(socket, 'connect')
+async function overHttp1 (port: number, version: '1.0' | '1.1', path: string, onBytes: () => void, ca?: Buffer): Promise<Reply> {
+  const options = { port, host: '127.0.0.1', allowHalfOpen: true }
+  const socket = ca === undefined ? connect(options) : tls.connect({ ...options, ca })
+  await once(socket, ca === undefined ? 'connect' : 'secureConnect')
   socket.write(`GET ${path} HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`)
   let bytes = 0
   let tail = ''
@@ -68,8 +75,12 @@ type Get = (port: number, path: string, onBytes: () => void) => Promise<Reply>
 const PROTOCOLS: Record<string, Get> = {
   'HTTP/1.0': async (port, path, onBytes) => await overHttp1(port, '1.0', path, onBytes),
   'HTTP/1.1': async (port, path, onBytes) => await overHttp1(port, '1.1', path, onBytes),
+  'HTTP/1.0 in TLS': async (port, path, onBytes) => await overHttp1(port, '1.0', path, onBytes, CERTIFICATE),
   'HTTP/2': overHttp2
 }
+
+/** Where it is not one of HTTP/1. */
+const SERVERS: Record<string, object> = { 'HTTP/1.0 in TLS': { https: { key: KEY, cert: CERTIFICATE } }, 'HTTP/2': { http2: true } }
 
 /** Gets each format three times, at random places, early and late, of a database that goes away in the middle of it. */
 async function getBroken (get: Get, port: number, url: string, check: (reply: Reply, path: string) => void): Promise<void> {
@@ -86,7 +97,7 @@ async function getBroken (get: Get, port: number, url: string, check: (reply: Re
   }
 }
 
-async function startApp (t: Test, { http2 = false } = {}): Promise<BuiltApp & { url: string, port: number }> {
+async function startApp (t: Test, server: object = {}): Promise<BuiltApp & { url: string, port: number }> {
   const { url } = await usePostgres(t)
   const add = (app: FastifyInstance): void => {
     app.get('/json', async (_request, reply) => await reply.streamQuery(SQL))
@@ -95,14 +106,14 @@ async function startApp (t: Test, { http2 = false } = {}): Promise<BuiltApp & { 
     app.get('/record', async (_request, reply) => await reply.streamQuery(SQL, { format: 'ndjson', errorRecord: true }))
     app.get('/whole', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
   }
-  const built = await buildApp(t, url, add, http2 ? { server: { http2: true } as object } : {})
+  const built = await buildApp(t, url, add, { server })
   await built.app.listen({ host: '127.0.0.1', port: 0 })
   return { ...built, url, port: (built.app.server.address() as AddressInfo).port }
 }
 
 for (const [protocol, get] of Object.entries(PROTOCOLS)) {
   t.test(`over ${protocol} a reply whose connection to Postgres breaks never looks complete`, async (t) => {
-    const { app, pool, url, port } = await startApp(t, { http2: protocol === 'HTTP/2' })
+    const { app, pool, url, port } = await startApp(t, SERVERS[protocol])
     await getBroken(get, port, url, ({ end, bytes }, path) => { t.equal(end, 'broken', `${path}, ${bytes} bytes`) })
     t.match(await get(port, '/whole', () => {}), { end: 'complete' })
     t.match(app.streamReply.stats(), { running: 0, failed: 9, complete: 1, left: 0 })
