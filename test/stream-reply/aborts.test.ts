@@ -1,7 +1,5 @@
 import assert from 'node:assert'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
@@ -10,6 +8,7 @@ import { eventually } from '../helpers/eventually.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { isSoak } from '../helpers/soak.js'
 import { buildApp } from './build-app.js'
+import { get } from './get.js'
 
 const ABORTS = isSoak ? 1_000 : 60
 
@@ -53,7 +52,7 @@ t.test('clients that leave at random moments leave nothing running and take no c
   }
   for (let abort = 0; abort < ABORTS; abort += 20) {
     await Promise.all(Array.from({ length: 20 }, async () => {
-      const socket = await request(port, paths[Math.floor(random() * paths.length)]!)
+      const socket = await get(port, paths[Math.floor(random() * paths.length)]!)
       // Some read, some do not.
       if (random() < 0.7) socket.resume()
       await delay(random() * 120)
@@ -73,14 +72,6 @@ t.test('clients that leave at random moments leave nothing running and take no c
   t.equal(pool.totalCount, 5)
   t.ok(await isClean(pool))
 })
-
-async function request (port: number, path: string): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
-  return socket
-}
 
 async function isClean (pool: pg.Pool): Promise<boolean> {
   const { rows } = await pool.query<{ clean: boolean }>('SELECT now() = statement_timestamp() AS clean')

@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import pg from 'pg'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
@@ -8,20 +7,13 @@ import { eventually } from '../helpers/eventually.js'
 import { captureLog } from '../helpers/log-capture.js'
 import { usePostgres } from '../helpers/postgres.js'
 import { buildApp } from './build-app.js'
+import { get } from './get.js'
 
 const LARGE = 'SELECT i, repeat(\'x\', 1000) AS text FROM generate_series(1, 30000) AS i'
 
 async function listen (app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 })
   return (app.server.address() as AddressInfo).port
-}
-
-async function get (port: number, path: string): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
-  return socket
 }
 
 t.test('who reads a byte a second is let go at the deadline, or for reading too slowly, while others get all', async (t) => {
