@@ -43,6 +43,8 @@ export class PgLease {
   readonly client: LeasedClient
   readonly #pool: LeasePool
   readonly #options: LeaseOptions
+  /** Of what is parsed the database locks the tables, which can take as long as a query. */
+  #isDescribing = false
   #source: DatabaseSource | undefined
   #ended: Promise<void> | undefined
 
@@ -78,7 +80,9 @@ export class PgLease {
   /** @throws what the database says of it, or StatementError */
   async describe (text: string): Promise<Column[]> {
     const { promise, resolve, reject } = withResolvers<Column[]>()
+    this.#isDescribing = true
     this.client.query(new DescribedStatement(text, (error, columns) => {
+      this.#isDescribing = false
       if (error === undefined) resolve(columns)
       else reject(error)
     }))
@@ -101,7 +105,7 @@ export class PgLease {
   async #giveBack (): Promise<void> {
     const { client } = this
     try {
-      const wasRunning = this.#source?.isRunning === true
+      const wasRunning = this.#isDescribing || this.#source?.isRunning === true
       this.#source?.stop()
       if (wasRunning) {
         if (this.#options.cancel === 'destroy') throw new Error('the query was not to be cancelled')

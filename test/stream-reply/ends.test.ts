@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import poolHealth from '../../plugins/pool-health/index.js'
 import { eventually } from '../helpers/eventually.js'
 import { captureLog } from '../helpers/log-capture.js'
-import { usePostgres } from '../helpers/postgres.js'
+import { query, usePostgres } from '../helpers/postgres.js'
 import { buildApp } from './build-app.js'
 import { get } from './get.js'
 
@@ -44,6 +44,27 @@ t.test('what is late before its first row is 504, and its query ends', async (t)
   t.match(await app.inject('/'), { statusCode: 504 })
   await eventually(() => pool.idleCount === 1)
   t.strictSame((await pool.query("SELECT count(*)::int AS running FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()")).rows, [{ running: 0 }])
+})
+
+t.test('who leaves while the statement waits for a lock to be parsed leaves nothing waiting there', async (t) => {
+  const { url } = await usePostgres(t)
+  await query(url, 'CREATE TABLE things (id int)')
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery('TABLE things'))
+  }, { max: 2 })
+  const port = await listen(app)
+  const holder = await pool.connect()
+  t.teardown(() => { holder.release(true) })
+  await holder.query('BEGIN')
+  await holder.query('LOCK TABLE things')
+  const waiting = async (): Promise<boolean> =>
+    (await query(url, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0
+  const socket = await get(port, '/')
+  await eventually(waiting)
+  socket.destroy()
+  await eventually(async () => !await waiting())
+  await eventually(() => pool.idleCount === 1)
+  t.equal(pool.totalCount, 2, 'its connection is the one that it was')
 })
 
 t.test('who leaves while it is queued for a connection takes none, and who waits too long is 503 with Retry-After', async (t) => {
