@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Readable } from 'node:stream'
 import { clientSignal } from '../shared/client-signal.js'
 import { loggableError } from '../shared/loggable-error.js'
+import { LONGEST_TIMER } from '../shared/options.js'
 import { isOutage } from '../shared/outage.js'
 import { onReplyClose } from '../shared/reply-close.js'
 import { addVary } from '../shared/vary.js'
@@ -98,7 +99,8 @@ export class ReplyStreams {
         format,
         columns: call.columns,
         isGuarded: call.formulas === undefined ? SPREADSHEET.test(filename ?? '') : call.formulas === 'guard',
-        statementTimeout: settings.deadline + 1_000,
+        // The database has the same bound for its timeouts as Node for its timers.
+        statementTimeout: Math.min(settings.deadline + 1_000, LONGEST_TIMER),
         signal: end.signal
       })
       // So that what is wrong with a query is an error, and not half a reply.

@@ -67,6 +67,14 @@ t.test('who leaves while the statement waits for a lock to be parsed leaves noth
   t.equal(pool.totalCount, 2, 'its connection is the one that it was')
 })
 
+t.test('a deadline may be as long as any, and the database is not asked for a longer one than it has', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app } = await buildApp(t, url, (app) => {
+    app.get('/', { config: { streamReply: { deadline: 2 ** 31 - 1 } } }, async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
+  })
+  t.equal((await app.inject('/')).body, '[{"one":1}\n]')
+})
+
 t.test('who leaves while it is queued for a connection takes none, and who waits too long is 503 with Retry-After', async (t) => {
   const { url } = await usePostgres(t)
   const { app, pool } = await buildApp(t, url, (app) => {
