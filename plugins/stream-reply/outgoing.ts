@@ -37,6 +37,8 @@ export class Outgoing extends Readable {
     this.#open = open
     this.#events = events
     this.#first = first
+    // Until a hook that takes its time lets it be sent, nobody listens, and an error that nobody listens to ends the process.
+    this.on('error', () => {})
     this.#offer(open.frame.head)
   }
 

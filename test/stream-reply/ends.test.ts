@@ -4,6 +4,7 @@ import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import poolHealth from '../../plugins/pool-health/index.js'
 import { eventually } from '../helpers/eventually.js'
+import { gate } from '../helpers/gate.js'
 import { captureLog } from '../helpers/log-capture.js'
 import { query, usePostgres } from '../helpers/postgres.js'
 import { buildApp } from './build-app.js'
@@ -200,4 +201,27 @@ t.test('where a hook fails, or sends something else, the query ends and its conn
   t.equal((await app.inject('/other')).body, 'other')
   await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
   t.match(app.streamReply.stats(), { failed: 2, left: 0 })
+})
+
+t.test('while a hook takes its time a reply can be late, or its client leave, and that is the end of this reply alone', async (t) => {
+  const { url } = await usePostgres(t)
+  const late = gate()
+  const left = gate()
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/late', { onSend: async () => { await late.pass() } }, async (_request, reply) => await reply.streamQuery(LARGE, { deadline: '300ms' }))
+    app.get('/left', { onSend: async () => { await left.pass() } }, async (_request, reply) => await reply.streamQuery(LARGE))
+  })
+  const port = await listen(app)
+  const reply = fetch(`http://127.0.0.1:${port}/late`)
+  await late.arrived()
+  await eventually(() => app.streamReply.stats().failed === 1)
+  late.open()
+  t.equal((await reply).status, 504)
+  const socket = await get(port, '/left')
+  await left.arrived()
+  socket.destroy()
+  await eventually(() => app.streamReply.stats().left === 1)
+  left.open()
+  await eventually(() => pool.idleCount === pool.totalCount)
+  t.match(app.streamReply.stats(), { running: 0, failed: 1, left: 1, complete: 0 })
 })
