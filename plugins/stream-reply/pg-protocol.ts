@@ -32,7 +32,6 @@ export interface Submittable {
   handleCopyData? (message: { chunk: Buffer }): void
   handlePortalSuspended? (): void
   handleCommandComplete? (): void
-  handleEmptyQuery? (): void
   handleReadyForQuery (): void
   /** Of the database, or of the connection. */
   handleError (error: Error): void

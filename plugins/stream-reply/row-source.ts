@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { types } from 'node:util'
 import { complaint, describe } from '../shared/options.js'
 import { OptionError, RowError } from './errors.js'
@@ -42,7 +43,8 @@ export class RowSource implements Source {
         }
         chunk += this.#encode(result.value, this.rows === 0)
         this.rows++
-        pause ??= turn()
+        // The end of this turn.
+        pause ??= setImmediate(undefined)
       }
     } catch (error) {
       this.#error = errorOf(error)
@@ -86,11 +88,6 @@ function closeIterator (iterator: AsyncIterator<unknown> | Iterator<unknown>): v
 /** Anything can be thrown. */
 function errorOf (thrown: unknown): Error {
   return types.isNativeError(thrown) || thrown instanceof Error ? thrown : new RowError(`the source of the rows threw ${describe(thrown)}`, { cause: thrown })
-}
-
-/** The end of this turn. */
-async function turn (): Promise<undefined> {
-  return await new Promise((resolve) => { setImmediate(() => { resolve(undefined) }) })
 }
 
 export type RowsOf = Rows | ((context: { signal: AbortSignal }) => Rows | Promise<Rows>)
