@@ -11,7 +11,8 @@ import { FORMATS, type Format } from './formats.js'
 import type { LeasePool } from './pg-lease.js'
 import { openQuery } from './query-source.js'
 import { openRows, type RowsOf } from './row-source.js'
-import { ReplyStreams, type StreamSettings } from './reply-streams.js'
+import { ReplyStreams, type StreamRoute, type StreamSettings } from './reply-streams.js'
+import { ResponseSchemas } from './response-schema.js'
 import { titled, type Columns } from './row-encoder.js'
 import { Running } from './running.js'
 import { Stats, type StreamLine, type StreamReplyStats } from './stats.js'
@@ -146,37 +147,39 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
   const running = new Running()
   const streams = new ReplyStreams(stats, running, () => performance.now())
 
-  const routes = onConfiguredRoute<{ settings: StreamSettings }>(app, {
+  const routes = onConfiguredRoute<StreamRoute>(app, {
     key: 'streamReply',
     global: true,
     OptionError,
-    resolve: (own, place) => ({ settings: { ...byDefault, ...defined(resolveOptions(ROUTE_OPTIONS, own, place, OptionError)) } })
+    resolve: (own, place) => ({ settings: { ...byDefault, ...defined(resolveOptions(ROUTE_OPTIONS, own, place, OptionError)) }, schemas: new ResponseSchemas() })
   })
 
   app.decorate(decorateAs, { stats: () => stats.snapshot } satisfies StreamReply)
 
   app.decorateReply('streamQuery', async function (this: FastifyReply, query, options = {}) {
     const { pool, filename, columns, formulas, ...own } = resolveOptions(QUERY_OPTIONS, options, 'reply.streamQuery', OptionError)
-    const settings = settingsOf(this.request, own)
+    const route = routeOf(this.request, own)
     const { text, values = [] } = typeof query === 'string' ? { text: query } : query
     if (typeof text !== 'string' || !Array.isArray(values)) throw new OptionError(complaint('reply.streamQuery', 'a text of SQL, or { text, values }', describe(query)))
     const from = poolOf(pool)
-    return await streams.send(this, { settings, filename, columns: columnsOf(columns), formulas }, async (open) => await openQuery(from, { text, values }, open))
+    return await streams.send(this, { ...route, filename, columns: columnsOf(columns), formulas }, async (open) => await openQuery(from, { text, values }, open))
   } satisfies FastifyReply['streamQuery'])
 
   app.decorateReply('streamRows', async function (this: FastifyReply, rows, options = {}) {
     const { filename, columns, formulas, ...own } = resolveOptions(CALL_OPTIONS, options, 'reply.streamRows', OptionError)
-    const settings = settingsOf(this.request, own)
-    return await streams.send(this, { settings, filename, columns: columnsOf(columns), formulas }, async (open) => await openRows(rows, open))
+    const route = routeOf(this.request, own)
+    return await streams.send(this, { ...route, filename, columns: columnsOf(columns), formulas }, async (open) => await openRows(rows, open))
   } satisfies FastifyReply['streamRows'])
 
   app.addHook('preClose', async () => { running.close(new ClosingError(), closeTimeout) })
   app.addHook('onClose', async () => { running.closed() })
 
-  function settingsOf (request: FastifyRequest, own: object): StreamSettings {
+  function routeOf (request: FastifyRequest, own: object): StreamRoute {
     const config = request.routeOptions.config as { streamReply?: unknown }
     if (config.streamReply === false) throw new OptionError('nothing is streamed on a route whose config.streamReply is false')
-    return { ...routes.of(request)?.settings ?? byDefault, ...defined(own) }
+    // Of one that was added before the plugin nothing is known.
+    const { settings, schemas } = routes.of(request) ?? { settings: byDefault, schemas: new ResponseSchemas() }
+    return { settings: { ...settings, ...defined(own) }, schemas }
   }
 
   function poolOf (name: string = Object.keys(pools)[0] ?? 'main'): LeasePool {

@@ -14,7 +14,7 @@ import { CONTENT_TYPES, formatFor, type Format } from './formats.js'
 import { orAborted } from './or-aborted.js'
 import { Outgoing } from './outgoing.js'
 import type { QueryOptions } from './query-source.js'
-import { responseSchemaOf } from './response-schema.js'
+import type { ResponseSchemas } from './response-schema.js'
 import type { Columns } from './row-encoder.js'
 import type { Running } from './running.js'
 import { ReaderPace } from './slow-reader.js'
@@ -41,8 +41,13 @@ export interface StreamSettings {
   endRecord: boolean
 }
 
-export interface Call {
+/** What is known of a route. */
+export interface StreamRoute {
   settings: StreamSettings
+  schemas: ResponseSchemas
+}
+
+export interface Call extends StreamRoute {
   filename: string | undefined
   columns: Columns | undefined
   formulas: 'guard' | 'keep' | undefined
@@ -95,7 +100,7 @@ export class ReplyStreams {
     try {
       source = await open({
         ...settings,
-        ...responseSchemaOf(reply, CONTENT_TYPES[format]),
+        ...call.schemas.of(reply, CONTENT_TYPES[format]),
         format,
         columns: call.columns,
         isGuarded: call.formulas === undefined ? SPREADSHEET.test(filename ?? '') : call.formulas === 'guard',

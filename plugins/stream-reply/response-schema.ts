@@ -13,8 +13,23 @@ const NONE: ResponseSchema = { serialize: undefined, shown: undefined }
 /** Of JSON, whatever it is sent as: what a schema leaves out of that, a CSV does not have either. */
 const OF_JSON = 'application/json'
 
-/** What the route's response schema has to say of a reply: as Fastify would choose it, by its status and type. */
-export function responseSchemaOf (reply: FastifyReply, contentType: string): ResponseSchema {
+/** What the response schemas of one route have to say of its replies. Compiled when the app is ready, they stay what they are. */
+export class ResponseSchemas {
+  readonly #found = new Map<string, ResponseSchema>()
+
+  of (reply: FastifyReply, contentType: string): ResponseSchema {
+    const key = `${reply.statusCode} ${contentType}`
+    let schema = this.#found.get(key)
+    if (schema === undefined) {
+      schema = responseSchemaOf(reply, contentType)
+      this.#found.set(key, schema)
+    }
+    return schema
+  }
+}
+
+/** As Fastify would choose it, by status and type. */
+function responseSchemaOf (reply: FastifyReply, contentType: string): ResponseSchema {
   const status = String(reply.statusCode)
   const [mediaType = ''] = contentType.split(';')
   for (const key of [status, `${status[0]}xx`, 'default']) {
