@@ -27,7 +27,8 @@ export interface OutgoingEvents {
 export class Outgoing extends Readable {
   readonly #open: OpenSource
   readonly #events: OutgoingEvents
-  #first: string | Uint8Array | undefined
+  /** What is there already. Offered when somebody reads, not before: a hook may keep that back. */
+  readonly #ready: Array<string | Uint8Array>
   #isReading = false
   bytes = 0
 
@@ -36,10 +37,9 @@ export class Outgoing extends Readable {
     super({ highWaterMark: AHEAD })
     this.#open = open
     this.#events = events
-    this.#first = first
+    this.#ready = first === undefined ? [open.frame.head] : [open.frame.head, first]
     // Until a hook that takes its time lets it be sent, nobody listens, and an error that nobody listens to ends the process.
     this.on('error', () => {})
-    this.#offer(open.frame.head)
   }
 
   override _read (): void {
@@ -78,9 +78,8 @@ export class Outgoing extends Readable {
   }
 
   async #next (): Promise<string | Uint8Array | undefined> {
-    const first = this.#first
-    this.#first = undefined
-    if (first !== undefined) return first
+    const ready = this.#ready.shift()
+    if (ready !== undefined) return ready
     this.#events.asked()
     return await this.#open.source.read()
   }

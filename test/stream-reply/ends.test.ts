@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
@@ -228,4 +229,12 @@ t.test('while a hook takes its time a reply can be late, or its client leave, an
   left.open()
   await eventually(() => pool.idleCount === pool.totalCount)
   t.match(app.streamReply.stats(), { running: 0, failed: 1, left: 1, complete: 0 })
+})
+
+t.test('what a hook keeps back, its client is not too slow for', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app } = await buildApp(t, url, (app) => {
+    app.get('/', { onSend: async () => { await delay(500) } }, async (_request, reply) => await reply.streamQuery('SELECT 1 AS one', { minThroughput: '100kb', throughputWindow: '100ms' }))
+  })
+  t.match(await app.inject('/'), { statusCode: 200, body: '[{"one":1}\n]' })
 })
