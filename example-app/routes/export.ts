@@ -14,7 +14,7 @@ const EXPORT = {
   }
 }
 
-/** Every user, however many there are: never more of them in memory than fit into some 100 KB. */
+/** Every user, however many there are: never more of them in memory than fit into some 400 KB. */
 const routes: FastifyPluginAsync = async (app) => {
   const users = new Users(app.pg.pool)
 
