@@ -28,19 +28,6 @@ export class ResponseSchemas {
   }
 }
 
-/** As Fastify would choose it, by status and type. */
-function responseSchemaOf (reply: FastifyReply, contentType: string): ResponseSchema {
-  const status = String(reply.statusCode)
-  const [mediaType = ''] = contentType.split(';')
-  for (const key of [status, `${status[0]}xx`, 'default']) {
-    const compiled = reply.getSerializationFunction(key) as SerializeRows | Readonly<Record<string, SerializeRows>> | undefined
-    if (compiled === undefined) continue
-    const serialize = typeof compiled === 'function' ? compiled : compiled[mediaType] ?? compiled[OF_JSON] ?? compiled['*/*'] ?? Object.values(compiled)[0]
-    return serialize === undefined ? NONE : { serialize, shown: shownBy(reply, key, mediaType) }
-  }
-  return NONE
-}
-
 interface Schema {
   type?: unknown
   $ref?: unknown
@@ -49,10 +36,25 @@ interface Schema {
   content?: Record<string, { schema?: Schema }>
 }
 
-function shownBy (reply: FastifyReply, key: string, mediaType: string): ReadonlySet<string> | undefined {
-  const responses = reply.request.routeOptions.schema?.response as Record<string, Schema> | undefined
-  const found = responses?.[key] ?? responses?.[key.toUpperCase()]
-  const schema = found?.content === undefined ? found : (found.content[mediaType] ?? found.content[OF_JSON] ?? found.content['*/*'] ?? Object.values(found.content)[0])?.schema
+/** As Fastify would choose it, by status and type. */
+function responseSchemaOf (reply: FastifyReply, contentType: string): ResponseSchema {
+  const status = String(reply.statusCode)
+  const [mediaType = ''] = contentType.split(';')
+  for (const key of [status, `${status[0]}xx`, 'default']) {
+    const compiled = reply.getSerializationFunction(key) as SerializeRows | Readonly<Record<string, SerializeRows>> | undefined
+    if (compiled === undefined) continue
+    const responses = reply.request.routeOptions.schema?.response as Record<string, Schema> | undefined
+    const schema = responses?.[key] ?? responses?.[key.toUpperCase()]
+    if (typeof compiled === 'function') return { serialize: compiled, shown: shownBy(reply, schema) }
+    const isOfRows = (type: string): boolean => compiled[type] !== undefined && resolved(reply, schema?.content?.[type]?.schema)?.type !== 'string'
+    // That a CSV is a text says nothing of its rows.
+    const type = [mediaType, OF_JSON, '*/*', ...Object.keys(compiled)].find(isOfRows)
+    return type === undefined ? NONE : { serialize: compiled[type], shown: shownBy(reply, schema?.content?.[type]?.schema) }
+  }
+  return NONE
+}
+
+function shownBy (reply: FastifyReply, schema: Schema | undefined): ReadonlySet<string> | undefined {
   const items = resolved(reply, resolved(reply, schema)?.items)
   return items?.properties === undefined ? undefined : new Set(Object.keys(items.properties))
 }

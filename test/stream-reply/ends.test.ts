@@ -153,11 +153,13 @@ t.test('a response schema leaves out of every format what it does not name', asy
     send('/plain', { 200: { type: 'array', items } })
     send('/class', { '2xx': { type: 'array', items: { $ref: 'user#' } } })
     send('/content', { 200: { content: { 'application/json': { schema: { type: 'array', items } } } } })
+    // As OpenAPI tells of a CSV.
+    send('/described', { 200: { content: { 'text/csv': { schema: { type: 'string' } }, 'application/json': { schema: { type: 'array', items } } } } })
     send('/default', { default: { type: 'array', items } })
     const byStatus = { 200: { type: 'array', items }, 203: { type: 'array', items: { type: 'object', properties: { id: { type: 'integer' } } } } }
     app.get<{ Querystring: { status: number } }>('/by-status', { schema: { response: byStatus } }, async ({ query: { status } }, reply) => await reply.code(status).streamQuery(sql))
   })
-  for (const path of ['/plain', '/class', '/content', '/default']) {
+  for (const path of ['/plain', '/class', '/content', '/described', '/default']) {
     for (const url of [path, `${path}/rows`]) {
       for (const [accept, body] of [['application/json', '[{"id":1,"name":"Ada"}\n]'], ['application/x-ndjson', '{"id":1,"name":"Ada"}\n'], ['text/csv', 'id,name\r\n1,Ada\r\n']] as const) {
         t.equal((await app.inject({ url, headers: { accept } })).body, body, `${url} as ${accept}`)
