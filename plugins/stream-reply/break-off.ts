@@ -15,6 +15,12 @@ export function breakOff (request: FastifyRequest, reply: FastifyReply): void {
     reply.raw.destroy()
     return
   }
+  if (reply.raw.socket === null && !socket.destroyed) {
+    // Pipelined behind another reply, which the client is to have all of: to be reset would take what it has not read yet. Of this
+    // one it has nothing.
+    reply.raw.once('socket', () => { socket.destroy() })
+    return
+  }
   const raw = transportOf(socket)
   if (!socket.destroyed && typeof raw.resetAndDestroy === 'function') raw.resetAndDestroy()
   socket.destroy()

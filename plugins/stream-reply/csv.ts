@@ -4,6 +4,9 @@ export const LINE_END = '\r\n'
 /** What a spreadsheet takes for the beginning of a formula, in the wide letters of some keyboards too (OWASP, "CSV Injection"). */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/
 
+/** In JavaScript too large a number is a text. */
+const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i
+
 const SPECIAL = /[",\r\n]/
 
 /**
@@ -26,9 +29,9 @@ export function csvLine (fields: ReadonlyArray<string | null>): string {
   return line + LINE_END
 }
 
-/** A text that a spreadsheet shows, and does not run: with an apostrophe before what it would take for a formula. */
+/** A text that a spreadsheet shows, and does not run: with an apostrophe before what it would take for a formula. A number is none. */
 export function withoutFormula (text: string): string {
-  return FORMULA.test(text) ? `'${text}` : text
+  return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text
 }
 
 /**

@@ -159,7 +159,7 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
   app.decorateReply('streamQuery', async function (this: FastifyReply, query, options = {}) {
     const { pool, filename, columns, formulas, ...own } = resolveOptions(QUERY_OPTIONS, options, 'reply.streamQuery', OptionError)
     const route = routeOf(this.request, own)
-    const { text, values = [] } = typeof query === 'string' ? { text: query } : query
+    const { text, values = [] } = typeof query === 'string' ? { text: query } : query ?? {} as { text?: undefined, values?: undefined }
     if (typeof text !== 'string' || !Array.isArray(values)) throw new OptionError(complaint('reply.streamQuery', 'a text of SQL, or { text, values }', describe(query)))
     const from = poolOf(pool)
     return await streams.send(this, { ...route, filename, columns: columnsOf(columns), formulas }, async (open) => await openQuery(from, { text, values }, open))

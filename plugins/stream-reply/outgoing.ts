@@ -42,6 +42,11 @@ export class Outgoing extends Readable {
     this.on('error', () => {})
   }
 
+  /** Whether anybody has begun to read it: where a hook sends something else, nobody does. */
+  get isRead (): boolean {
+    return this.readableFlowing !== null
+  }
+
   override _read (): void {
     if (this.#isReading) return
     this.#isReading = true

@@ -1,7 +1,7 @@
 import { Chunks } from './chunks.js'
 import { LineCutter, type LineShape } from './line-cutter.js'
 import { PacedFlow } from './paced-flow.js'
-import { Called, type Connection, type ConnectionStream, type Submittable } from './pg-protocol.js'
+import { Called, partOfQueryError, type Connection, type ConnectionStream, type DataListener, type Submittable } from './pg-protocol.js'
 import type { DatabaseSource } from './source.js'
 
 /** How COPY TO STDOUT sends lines: with their ends (PostgreSQL documentation, "COPY Operations": CopyOutResponse, CopyData). */
@@ -33,7 +33,8 @@ export class Lines extends Called implements Submittable, DatabaseSource {
   readonly #flow: PacedFlow
   readonly #chunks: Chunks<Buffer>
   readonly #cutter: LineCutter
-  #readers: ReturnType<ConnectionStream['rawListeners']> = []
+  /** Those that it stands in for. */
+  #readers: DataListener[] = []
   isRunning = false
 
   constructor ({ stream }: Connection, query: LinesQuery) {
@@ -47,8 +48,8 @@ export class Lines extends Called implements Submittable, DatabaseSource {
       other: (bytes) => { this.#passOn(bytes) },
       ready: (bytes) => {
         // The next query begins before that returns.
-        this.#giveBack()
-        this.#passOn(bytes)
+        const readers = this.#giveBack()
+        this.#passOn(bytes, readers)
       }
     })
   }
@@ -89,35 +90,44 @@ export class Lines extends Called implements Submittable, DatabaseSource {
   }
 
   handleReadyForQuery (): void {
+    // Else it came unnoticed.
+    if (this.#readers.length > 0) this.#stream.destroy()
     this.callback()
   }
 
   handleError (error: Error): void {
     this.callback()
     this.isRunning = false
-    this.#chunks.end(error)
+    this.#chunks.end(partOfQueryError(error))
   }
 
-  /** The parser has it where it is no line. */
+  /** The parser has it where it is no line, or is not taken for one: of what comes on such a connection nothing can be relied on. */
   #refuse (): void {
     this.#chunks.end(new Error('the database sent what it was not asked for'))
+    this.#stream.destroy()
   }
 
-  /** The parser has had all that was sent until now, and is between two messages: the database waits for what is asked of it. */
+  /**
+   * The parser has had all that was sent until now, and is between two messages: the database waits for what is asked of it. Where it is
+   * in one still, which it does not tell, it finds in what is passed on what it should not see, and the connection is given up.
+   */
   #takeOver (): void {
     this.#readers = this.#stream.rawListeners('data')
     this.#stream.on('data', this.#cut)
     for (const reader of this.#readers) this.#stream.off('data', reader)
   }
 
-  #giveBack (): void {
-    for (const reader of this.#readers) this.#stream.on('data', reader)
+  #giveBack (): DataListener[] {
+    const readers = this.#readers
+    this.#readers = []
+    for (const reader of readers) this.#stream.on('data', reader)
     this.#stream.off('data', this.#cut)
     this.#flow.wake()
+    return readers
   }
 
-  #passOn (bytes: Buffer): void {
-    for (const reader of this.#readers) reader.call(this.#stream, bytes)
+  #passOn (bytes: Buffer, readers = this.#readers): void {
+    for (const reader of readers) reader.call(this.#stream, bytes)
   }
 
   readonly #cut = (piece: Buffer): void => {

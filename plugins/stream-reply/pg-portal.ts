@@ -1,5 +1,5 @@
 import { Chunks } from './chunks.js'
-import { Called, type Connection, type Submittable } from './pg-protocol.js'
+import { Called, partOfQueryError, type Connection, type Submittable } from './pg-protocol.js'
 import type { DatabaseSource } from './source.js'
 
 /** The columns of a row, as texts of the database. */
@@ -85,7 +85,7 @@ export class Portal extends Called implements Submittable, DatabaseSource {
     this.isRunning = false
     this.#flush()
     this.#finish()
-    this.#chunks.end(error)
+    this.#chunks.end(partOfQueryError(error))
   }
 
   #fetch (): void {

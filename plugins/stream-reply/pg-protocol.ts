@@ -1,3 +1,5 @@
+import { StatementError } from './errors.js'
+
 /** What of pg's connection is used: it is not in pg's types, but what pg-cursor, pg-query-stream and pg-copy-streams are made of. */
 export interface Connection {
   readonly stream: ConnectionStream
@@ -15,11 +17,14 @@ export interface ConnectionStream {
   readonly encrypted?: boolean
   pause (): unknown
   resume (): unknown
+  destroy (): unknown
   /** pg's parser is the one that there is. */
-  rawListeners (event: 'data'): Array<(bytes: Buffer) => void>
-  on (event: 'data', listener: (bytes: Buffer) => void): unknown
-  off (event: 'data', listener: (bytes: Buffer) => void): unknown
+  rawListeners (event: 'data'): DataListener[]
+  on (event: 'data', listener: DataListener): unknown
+  off (event: 'data', listener: DataListener): unknown
 }
+
+export type DataListener = (bytes: Buffer) => void
 
 /**
  * What a client of pg runs in the place of a query. It is told of all that comes from the database until that is ready for the next
@@ -45,6 +50,14 @@ export class Called {
   readonly query_timeout = 2 ** 31 - 1
   /** pg puts its own around it. */
   callback: () => void = () => {}
+}
+
+/** SQLSTATE syntax_error. */
+const SYNTAX = '42601'
+
+/** Alone it was right; as a part of a query it is not: `SHOW`, or a comment behind a semicolon. */
+export function partOfQueryError (error: Error): Error {
+  return (error as { code?: unknown }).code === SYNTAX ? new StatementError('it cannot be a part of a query', { cause: error }) : error
 }
 
 /** Where a statement is what pg knows as a query. */

@@ -126,7 +126,10 @@ export class ReplyStreams {
     const { request } = reply
     const { minThroughput } = settings
     const pace = minThroughput === false ? undefined : new ReaderPace(this.#now, minThroughput, settings.throughputWindow)
-    const looking = pace && setInterval(() => { if (pace.isTooSlow()) outgoing.destroy(new SlowReaderError(minThroughput as number)) }, settings.throughputWindow / 2).unref()
+    const looking = pace && setInterval(() => {
+      if (isPipelined(reply)) pace.asked()
+      else if (pace.isTooSlow()) outgoing.destroy(new SlowReaderError(minThroughput as number))
+    }, settings.throughputWindow / 2).unref()
     const done = (outcome: Outcome, error?: Error): void => {
       over()
       clearInterval(looking)
@@ -158,7 +161,7 @@ export class ReplyStreams {
           return
         }
         // Without an error the reply is over: it was another one.
-        if (error !== null && reply.raw.headersSent) breakOff(request, reply)
+        if (error !== null && outgoing.isRead && reply.raw.headersSent) breakOff(request, reply)
         done('failed', error ?? new Error('something else was sent in its place'))
       }
     })
@@ -168,6 +171,11 @@ export class ReplyStreams {
     if (signal.aborted) abort()
     return outgoing
   }
+}
+
+/** Behind another reply, which is read first. */
+function isPipelined ({ request, raw }: FastifyReply): boolean {
+  return request.raw.httpVersionMajor === 1 && raw.socket === null
 }
 
 function negotiated (request: FastifyRequest, reply: FastifyReply): Format {

@@ -124,7 +124,12 @@ export function titled (names: readonly string[]): Columns {
 }
 
 function textOf (row: Row, serialize: SerializeRows | undefined): string {
-  if (serialize === undefined) return JSON.stringify(row)
+  if (serialize === undefined) {
+    const text = JSON.stringify(row) as string | undefined
+    // What a row's toJSON gives may have one as well.
+    if (text === undefined || !/^[{[]/.test(text)) throw new RowError('a row is no object in JSON')
+    return text
+  }
   const text = serialize([row])
   if (!text.startsWith('[') || !text.endsWith(']')) throw new RowError('the response schema of the route is not that of an array of rows')
   // A serialiser of one's own may write one row on several lines. Within texts JSON has no line breaks.

@@ -42,10 +42,12 @@ t.test('a mistake in a call is an error of the request, before a connection is a
   const { app, pool } = await buildApp(t, 'postgres://nobody@127.0.0.1:1/none', (app) => {
     app.get('/option', async (_request, reply) => await reply.streamQuery('SELECT 1', { filname: 'a.csv' } as object))
     app.get('/query', async (_request, reply) => await reply.streamQuery({ sql: 'SELECT 1' } as unknown as string))
+    app.get('/nothing', async (_request, reply) => await reply.streamQuery(undefined as unknown as string))
     app.get('/columns', async (_request, reply) => await reply.streamQuery('SELECT 1', { columns: [] }))
   })
   t.match((await app.inject('/option')).json(), { statusCode: 500, code, message: /reply\.streamQuery\.filname.*did you mean "filename"/ })
   t.match((await app.inject('/query')).json(), { statusCode: 500, code, message: /a text of SQL, or \{ text, values \}/ })
+  t.match((await app.inject('/nothing')).json(), { statusCode: 500, code, message: /a text of SQL, or \{ text, values \}, got undefined/ })
   t.match((await app.inject('/columns')).json(), { statusCode: 500, code, message: /reply\.streamQuery\.columns: expected an array of names of columns/ })
   t.equal(pool.totalCount, 0)
 })

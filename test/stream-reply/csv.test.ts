@@ -75,7 +75,7 @@ t.test('a text that a spreadsheet would run is shown: what begins as a formula h
     t.equal(withoutFormula(beginning), `'${beginning}`, JSON.stringify(beginning))
     t.equal(withoutFormula(`${beginning}cmd|'/C calc'!A0`), `'${beginning}cmd|'/C calc'!A0`)
   }
-  for (const text of ['', 'a=1', ' =1', "'=1", '1-2', 'a\n=1', '"=1"', ',=1', '０']) t.equal(withoutFormula(text), text, JSON.stringify(text))
+  for (const text of ['', '-5', '+1.50', '-12345678901234567890', '-1.5e-7', 'a=1', ' =1', "'=1", '1-2', 'a\n=1', '"=1"', ',=1', '０']) t.equal(withoutFormula(text), text, JSON.stringify(text))
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...beginnings, ',', '"', "'", 'a', ' ') }), (text) => {
     const guarded = withoutFormula(text)
     assert(!beginnings.includes(guarded[0]!))

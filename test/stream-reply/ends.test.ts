@@ -1,4 +1,5 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t from 'tap'
@@ -240,3 +241,60 @@ t.test('what a hook keeps back, its client is not too slow for', async (t) => {
   })
   t.match(await app.inject('/'), { statusCode: 200, body: '[{"one":1}\n]' })
 })
+
+t.test('what a hook sends in its place ends as it would, when this one is late', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app } = await buildApp(t, url, (app) => {
+    app.get('/', {
+      onSend: async () => Readable.from((async function * () {
+        for (let count = 0; count < 10; count++) {
+          yield 'other '
+          await delay(40)
+        }
+      })())
+    }, async (_request, reply) => await reply.streamQuery(LARGE, { deadline: '200ms' }))
+  })
+  const reply = await fetch(`http://127.0.0.1:${await listen(app)}/`)
+  t.equal(await reply.text(), 'other '.repeat(10))
+  t.match(app.streamReply.stats(), { running: 0, failed: 1 })
+})
+
+t.test('behind another reply on the same connection one can be late, and its client not too slow: that one is sent whole', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/first', async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/late', async (_request, reply) => await reply.streamQuery(LARGE, { deadline: '300ms' }))
+    app.get('/slow', async (_request, reply) => await reply.streamQuery(LARGE, { minThroughput: '1mb', throughputWindow: '200ms' }))
+  })
+  const port = await listen(app)
+  for (const path of ['/late', '/slow']) {
+    const socket = await get(port, '/first')
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    await eventually(() => app.streamReply.stats().running === 2)
+    // The first one stands still for longer than the other may take.
+    await delay(500)
+    t.equal(app.streamReply.stats().running, path === '/late' ? 1 : 2)
+    const { replies, isOver } = await readAll(socket)
+    t.equal(replies[0]?.slice(-7), '\r\n0\r\n\r\n')
+    t.strictSame([replies.length, isOver], path === '/late' ? [1, true] : [2, false])
+    await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
+  }
+})
+
+/** What comes on a connection until it is over, or until the second reply is there. */
+async function readAll (socket: Socket): Promise<{ replies: string[], isOver: boolean }> {
+  const pieces: string[] = []
+  let tail = ''
+  const repliesOf = (pieces: string[]): string[] => pieces.join('').split(/(?=HTTP\/1\.1 200)/)
+  socket.setEncoding('latin1')
+  return await new Promise((resolve) => {
+    socket.once('close', () => { resolve({ replies: repliesOf(pieces), isOver: true }) })
+    socket.on('data', (piece: string) => {
+      pieces.push(piece)
+      tail = (tail + piece.slice(-7)).slice(-7)
+      if (tail !== '\r\n0\r\n\r\n' || repliesOf(pieces).length < 2) return
+      resolve({ replies: repliesOf(pieces), isOver: false })
+      socket.destroy()
+    })
+  })
+}

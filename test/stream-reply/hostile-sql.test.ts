@@ -101,6 +101,12 @@ t.test('what is not one statement that only reads is refused, has no effect, and
   t.strictSame(rows, [{ ids: [1], taken: null, reads: 'off', locks: 0 }])
   t.equal(pool.totalCount, pool.idleCount)
 
+  for (const sql of ['SHOW data_directory', 'EXPLAIN SELECT 1', 'SELECT 1; -- done']) {
+    for (const format of ['json', 'csv']) {
+      t.match((await app.inject({ method: 'POST', url: '/', payload: { sql, format } })).json(), { code: 'FST_HEADROOM_STREAM_REPLY_STATEMENT', message: /expected one statement that returns rows: it cannot be a part of a query/ }, sql)
+    }
+  }
+
   for (const [sql, rows] of HARMLESS) {
     const reply = await app.inject({ method: 'POST', url: '/', payload: { sql, format: 'json' } })
     t.strictSame([reply.statusCode, reply.json()], [200, rows], sql)

@@ -95,7 +95,7 @@ t.test('in a CSV whose row went through the schema a bigint has all of its digit
 
 t.test('a CSV for a spreadsheet has its texts and titles guarded, not its numbers', async (t) => {
   const rows = [{ '=a': '=1', n: -1, big: -2n, text: '-1', list: ['=1'], at: new Date(0) }]
-  t.equal(bodyOf(rows, { format: 'csv', isGuarded: true }), "'=a,n,big,text,list,at\r\n'=1,-1,-2,'-1,\"[\"\"=1\"\"]\",1970-01-01T00:00:00.000Z\r\n")
+  t.equal(bodyOf(rows, { format: 'csv', isGuarded: true }), "'=a,n,big,text,list,at\r\n'=1,-1,-2,-1,\"[\"\"=1\"\"]\",1970-01-01T00:00:00.000Z\r\n")
   t.equal(bodyOf(rows, { format: 'csv' }), '=a,n,big,text,list,at\r\n=1,-1,-2,-1,"[""=1""]",1970-01-01T00:00:00.000Z\r\n')
   t.equal(bodyOf([], { format: 'csv', isGuarded: true, columns: new Map([['a', '@a']]) }), "'@a\r\n")
   t.equal(bodyOf(rows, { format: 'ndjson', isGuarded: true, columns: new Map([['text', '']]) }), '{"text":"-1"}\n', 'JSON is no spreadsheet')
@@ -124,4 +124,5 @@ t.test('what is no row is an error that says so', async (t) => {
       }
     }
   }
+  for (const value of [undefined, 5]) t.throws(() => bodyOf([{ toJSON: () => ({ toJSON: () => value }) }], { format: 'json' }), { code: 'FST_HEADROOM_STREAM_REPLY_ROW', message: /a row is no object in JSON/ })
 })
