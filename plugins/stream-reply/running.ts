@@ -17,10 +17,16 @@ export class Running {
   /** What has begun may end by itself, for a while. */
   close (reason: Error, milliseconds: number): void {
     this.#closing = reason
-    this.#timer = setTimeout(() => { for (const end of this.#ends) end(reason) }, milliseconds).unref()
+    this.#timer = setTimeout(() => { this.#endAll(reason) }, milliseconds).unref()
   }
 
+  /** Of a reply without a connection the server does not wait for the end: whoever has it will not read on. */
   closed (): void {
     clearTimeout(this.#timer)
+    if (this.#closing !== undefined) this.#endAll(this.#closing)
+  }
+
+  #endAll (reason: Error): void {
+    for (const end of this.#ends) end(reason)
   }
 }

@@ -141,6 +141,19 @@ t.test('when the app closes, replies may end for a while, then they break off, a
   socket.destroy()
 })
 
+t.test('when the app has closed, a reply of inject that nobody reads on has given its connection back', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery(LARGE, { format: 'json' }))
+  })
+  const reply = await app.inject({ url: '/', payloadAsStream: true })
+  const read = reply.stream().on('error', () => {})
+  await once(read, 'readable')
+  await app.close()
+  await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
+  t.match(app.streamReply.stats(), { complete: 0, failed: 1 })
+})
+
 t.test('a response schema leaves out of every format what it does not name', async (t) => {
   const { url } = await usePostgres(t)
   const items = { type: 'object', properties: { id: { type: 'integer' }, name: { type: 'string' } } }
