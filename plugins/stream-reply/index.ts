@@ -10,7 +10,7 @@ import { ClosingError, OptionError } from './errors.js'
 import { FORMATS, type Format } from './formats.js'
 import type { LeasePool } from './pg-lease.js'
 import { openQuery } from './query-source.js'
-import { openRows, type RowsOf } from './row-source.js'
+import { closeUnread, openRows, type RowsOf } from './row-source.js'
 import { ReplyStreams, type StreamRoute, type StreamSettings } from './reply-streams.js'
 import { ResponseSchemas } from './response-schema.js'
 import { titled, type Columns } from './row-encoder.js'
@@ -166,9 +166,18 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
   } satisfies FastifyReply['streamQuery'])
 
   app.decorateReply('streamRows', async function (this: FastifyReply, rows, options = {}) {
-    const { filename, columns, formulas, ...own } = resolveOptions(CALL_OPTIONS, options, 'reply.streamRows', OptionError)
-    const route = routeOf(this.request, own)
-    return await streams.send(this, { ...route, filename, columns: columnsOf(columns), formulas }, async (open) => await openRows(rows, open))
+    let isOpen = false
+    try {
+      const { filename, columns, formulas, ...own } = resolveOptions(CALL_OPTIONS, options, 'reply.streamRows', OptionError)
+      const route = routeOf(this.request, own)
+      return await streams.send(this, { ...route, filename, columns: columnsOf(columns), formulas }, async (open) => {
+        const opened = await openRows(rows, open)
+        isOpen = true
+        return opened
+      })
+    } finally {
+      if (!isOpen) closeUnread(rows)
+    }
   } satisfies FastifyReply['streamRows'])
 
   app.addHook('preClose', async () => { running.close(new ClosingError(), closeTimeout) })

@@ -14,6 +14,7 @@ const CHUNK = 65_536
 
 /** Rows from elsewhere: a cursor of MongoDB, a generator. Asked for one after another, as they are read. */
 export class RowSource implements Source {
+  readonly #rows: object
   readonly #iterator: AsyncIterator<Row> | Iterator<Row>
   readonly #encode: (row: Row, isFirst: boolean) => string
   #isOver = false
@@ -22,6 +23,7 @@ export class RowSource implements Source {
   rows = 0
 
   constructor (rows: AsyncIterable<Row> | Iterable<Row>, encode: (row: Row, isFirst: boolean) => string) {
+    this.#rows = rows
     this.#iterator = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]()
     this.#encode = encode
   }
@@ -61,6 +63,7 @@ export class RowSource implements Source {
     if (this.#isOver) return
     this.#isOver = true
     closeIterator(this.#iterator)
+    if (isStream(this.#rows)) this.#rows.destroy()
   }
 
   async #ask (): Promise<IteratorResult<Row>> {
@@ -83,6 +86,16 @@ function closeIterator (iterator: AsyncIterator<unknown> | Iterator<unknown>): v
   try {
     void Promise.resolve(iterator.return?.()).catch(() => {})
   } catch {}
+}
+
+/** Of those the iterator is a generator: before its first row, and while it waits for one, its `return()` does nothing. */
+function isStream (rows: object): rows is { destroy (): void } {
+  return 'destroy' in rows && typeof rows.destroy === 'function' && 'pipe' in rows && typeof rows.pipe === 'function'
+}
+
+/** What was given and is not asked for: a stream may hold something already. */
+export function closeUnread (rows: RowsOf): void {
+  if (typeof rows === 'object' && rows !== null && isStream(rows)) rows.destroy()
 }
 
 /** Anything can be thrown. */

@@ -1,4 +1,5 @@
 import http from 'node:http'
+import { Readable } from 'node:stream'
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import streamReply, { type RowsOf, type StreamOptions, type StreamReplyOptions } from '../../plugins/stream-reply/index.js'
@@ -221,6 +222,31 @@ t.test('HEAD has the headers of the reply, and asks for no rows', async (t) => {
   const response = await app.inject({ method: 'HEAD', url: '/', headers: { accept: 'text/csv' } })
   t.match(response, { statusCode: 200, headers: { 'content-type': /^text\/csv/, 'content-disposition': 'attachment; filename="a.csv"', vary: 'Accept' } })
   t.equal(response.body, '')
+})
+
+t.test('a stream of rows is destroyed where none is asked for, and where it keeps the reply waiting', async (t) => {
+  const streams: Readable[] = []
+  const made = gate<Readable>()
+  // As a stream of a query, it holds a connection until it is destroyed, and may have nothing for long.
+  const stream = (): Readable => {
+    const made = new Readable({ objectMode: true, read () {} })
+    streams.push(made)
+    return made
+  }
+  const app = await buildApp(t, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamRows(stream()))
+    app.get('/wrong', async (_request, reply) => await reply.streamRows(stream(), { format: 'xml' as 'csv' }))
+    app.get('/made-late', async (_request, reply) => await reply.streamRows(() => made.pass()))
+  }, { deadline: 20 }, { forceCloseConnections: true })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const status = async (path: string, init?: RequestInit): Promise<number> => (await fetch(`${address}${path}`, init)).status
+  t.equal(await status('/', { method: 'HEAD' }), 200)
+  t.equal(await status('/', { headers: { accept: 'image/png' } }), 406)
+  t.equal(await status('/wrong'), 500)
+  t.equal(await status('/'), 504)
+  t.equal(await status('/made-late'), 504)
+  made.open(stream())
+  await eventually(() => streams.length === 5 && streams.every(({ destroyed }) => destroyed))
 })
 
 t.test('options that are wrong are said, at the call', async (t) => {
