@@ -24,8 +24,8 @@ import type { Outcome, Stats, StreamLine } from './stats.js'
 /** SQLSTATE read_only_sql_transaction. */
 const READ_ONLY = '25006'
 
-/** Of names whose files a spreadsheet opens. */
-const SPREADSHEET = /\.(?:csv|tsv|xlsx?|ods)$/i
+/** Of names whose files a spreadsheet opens. Dots and spaces at their end are not saved. */
+const SPREADSHEET = /\.(?:csv|tsv|xlsx?|ods)[.\s]*$/i
 
 export interface StreamSettings {
   format: Format | undefined

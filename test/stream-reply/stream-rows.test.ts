@@ -88,6 +88,7 @@ t.test('a filename has the client save it; that of a spreadsheet has its formula
   t.equal(saved.headers['content-disposition'], "attachment; filename=\"gr__e.CSV\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.CSV")
   t.equal(saved.body, "a,n\r\n'=1+1,-1\r\n")
   t.equal((await sent(t, rows, { format: 'csv', filename: 'a.csv', formulas: 'keep' })).body, 'a,n\r\n=1+1,-1\r\n')
+  t.equal((await sent(t, rows, { format: 'csv', filename: 'a.csv. ' })).body, "a,n\r\n'=1+1,-1\r\n")
   t.equal((await sent(t, rows, { format: 'csv', filename: 'a.txt' })).body, 'a,n\r\n=1+1,-1\r\n')
   t.equal((await sent(t, rows, { format: 'csv', formulas: 'guard' })).body, "a,n\r\n'=1+1,-1\r\n")
 })
