@@ -26,9 +26,19 @@ export function refused<T extends Error> (error: T, milliseconds: number, reques
  * @param pool its name, where it is known, and in how many milliseconds it will have a connection
  */
 export function unavailable (error: unknown, request: FastifyRequest, pool?: { name: string, predictedWait: () => number }): unknown {
-  if (error instanceof BusyError || error instanceof AwayError) return error
+  const own = ownAmong(error)
+  if (own !== undefined) return own
   if (isQueueTimeout(error)) {
     return refused(new BusyError(pool === undefined ? 'the pool' : `the pool ${pool.name}`, { cause: error }), pool?.predictedWait() ?? COME_AGAIN, request)
   }
   return isPoolsAwayError(error) ? refused(new AwayError({ cause: error }), COME_AGAIN, request) : error
+}
+
+/** Of it and its causes: some ORMs put each error of a query into one of theirs. */
+function ownAmong (error: unknown): Error | undefined {
+  for (let depth = 0; depth < 5 && error instanceof Error; depth++) {
+    if (error instanceof BusyError || error instanceof AwayError) return error
+    error = error.cause
+  }
+  return undefined
 }

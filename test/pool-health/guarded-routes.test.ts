@@ -84,6 +84,19 @@ t.test('a write that has been carried out is not to be sent again, though a late
   }
 })
 
+t.test('a library that puts the pool\'s error into one of its own hides it not', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { app } = await buildApp(t, { pools: { main: pool }, deadline: 30 }, (app) => {
+    app.get('/', guarded, async () => await pool.query('SELECT 1').catch((cause: unknown) => { throw new Error('Failed query: SELECT 1', { cause }) }))
+  })
+  const client = await pool.connect()
+  const replies = [await app.inject('/'), await app.inject('/')]
+  client.release()
+  for (const reply of replies) t.match([reply.json(), reply.headers['retry-after']], [{ statusCode: 503, code: 'FST_HEADROOM_POOL_HEALTH_BUSY' }, '1'])
+  t.match(app.poolHealth.status().main, { expired: 1, refused: 1 })
+})
+
 t.test('a pool whose clients cannot be made fails each request, and nothing after it', async (t) => {
   const pool = openPool(t, 'postgres://127.0.0.1:1/x?sslrootcert=/nope.pem')
   const { app } = await buildApp(t, { pools: { main: pool }, deadline: 10 }, (app) => {
