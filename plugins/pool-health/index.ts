@@ -141,9 +141,11 @@ const poolHealth: FastifyPluginAsync<PoolHealthOptions> = async (app, raw) => {
   }
   const byPool = new Map<unknown, string>()
   for (const [name, pool] of Object.entries(pools)) {
-    const before = byPool.get(pool)
+    // Many connections of Mongoose can be of one client.
+    const watched = mongoClientOf(pool) ?? pool
+    const before = byPool.get(watched)
     if (before !== undefined) throw new OptionError(complaint(`options.pools.${name}`, 'each pool by one name', `that of options.pools.${before}`))
-    byPool.set(pool, name)
+    byPool.set(watched, name)
   }
   const watches = new Map<string, PoolWatch>()
   /** Filled with the watches. */

@@ -45,6 +45,18 @@ t.test('one that is not connected, or not any more, stops the boot and says what
   }
 })
 
+t.test('a client by two names stops the boot, whatever it is found by', async (t) => {
+  const { url } = await useMongo(t)
+  const connection = await connectMongoose(t, url)
+  for (const same of [connection, connection.getClient(), connection.useDb('other')]) {
+    const { app } = loggingApp(t)
+    await t.rejects(async () => { await app.register(poolHealth, { pools: { main: connection, same } }) }, {
+      code: 'FST_HEADROOM_POOL_HEALTH_OPTION',
+      message: 'pool-health: options.pools.same: expected each pool by one name, got that of options.pools.main'
+    })
+  }
+})
+
 t.test('what a pool had before is known at once: its connections, who has them, and who waits', async (t) => {
   const server = await ownMongo(t)
   const connection = await connectMongoose(t, server.url, { maxPoolSize: 2 })
