@@ -102,7 +102,7 @@ export class MongoAskers {
     for (const [index, entry] of this.#entries.entries()) {
       if (entry.asks > asked + distance) break
       const off = Math.abs(entry.asks - asked)
-      if (entry.address !== address || off >= distance || (entry.place?.cancelled ?? isCancelled) !== isCancelled) continue
+      if (entry.address !== address || off >= distance || entry.isExpired || (entry.place?.cancelled ?? isCancelled) !== isCancelled) continue
       nearest = index
       distance = off
     }

@@ -169,6 +169,26 @@ t.test('a wait that reaches the deadline all the same ends there, and gives up i
   addUp(t, status())
 })
 
+t.test('who gives up at the deadline and whom the driver gives up are counted once each, though they asked at the same moment', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1, waitQueueTimeoutMS: 150 })
+  const Thing = things(connection)
+  // Nothing is known of who holds it: else its callers would be refused at once.
+  const { now } = manualClock()
+  const { app } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
+    app.get('/', { config: { poolHealth: { deadline: '20ms' } } }, async () => await Thing.find())
+    app.get('/patient', async () => await Thing.find())
+  })
+  const held = server.holdFinds()
+  const first = app.inject('/patient')
+  await held.arrived(1)
+  const replies = await Promise.all(['/', '/patient', '/', '/patient', '/', '/patient'].map((url) => app.inject(url)))
+  t.strictSame(replies.map(({ statusCode }) => statusCode), [503, 500, 503, 500, 503, 500])
+  t.match(app.poolHealth.status().mongo, { asked: 7, acquired: 1, expired: 3, timeouts: 3, failed: 0, waiting: 0 })
+  held.open()
+  await first
+})
+
 t.test('a pool that a route names must be one', async (t) => {
   const server = await ownMongo(t)
   const connection = await connectMongoose(t, server.url)
