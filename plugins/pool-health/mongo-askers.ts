@@ -16,6 +16,8 @@ interface Entry extends Asker {
   /** On the driver's clock. */
   asks: number
   place: Place | undefined
+  /** The connection that is being opened for it. */
+  opens: number | undefined
   timer: NodeJS.Timeout | undefined
   /** It had its deadline, and its error. */
   isExpired: boolean
@@ -24,6 +26,8 @@ interface Entry extends Asker {
 /** What the driver says of one that has a connection now, or gets none. */
 interface Ended {
   address: string
+  /** The connection that it has, or that could not be opened for it. */
+  connectionId?: number | undefined
   /** How long it waited, rounded. */
   durationMS?: number
 }
@@ -57,14 +61,14 @@ export class MongoAskers {
 
   /** @returns whether it is the first of those who arrive now: `arrived` is to be called in a microtask, after the driver */
   add (asker: Asker): boolean {
-    const entry = { ...asker, asks: driversClock(), place: undefined, timer: undefined, isExpired: false }
+    const entry = { ...asker, asks: driversClock(), place: undefined, opens: undefined, timer: undefined, isExpired: false }
     this.#entries.push(entry)
     return this.#arriving.push(entry) === 1
   }
 
   /** One that stood in the queue before. */
   takeOver (asker: Asker, place: Place): void {
-    this.#entries.push({ ...asker, asks: place.checkoutTime, place, timer: undefined, isExpired: false })
+    this.#entries.push({ ...asker, asks: place.checkoutTime, place, opens: undefined, timer: undefined, isExpired: false })
   }
 
   /**
@@ -89,28 +93,41 @@ export class MongoAskers {
     }
   }
 
+  /** The driver opens a connection for the first in its queue, who leaves it. */
+  opens (address: string, connectionId: number): void {
+    const first = this.#entries.find((entry) => entry.address === address && entry.opens === undefined && entry.place?.cancelled !== true)
+    if (first !== undefined) first.opens = connectionId
+  }
+
   /**
-   * Takes the one of whom the driver tells: who has waited for so long as it says.
+   * Takes the one of whom the driver tells: for whom the connection was opened, else who has waited for so long as it says.
    *
    * @param isCancelled whether its place in the queue must be, or must not
    * @returns undefined: it asked before the watch began
    */
-  take ({ address, durationMS = 0 }: Ended, isCancelled: boolean): Asker | undefined {
-    const asked = driversClock() - durationMS
+  take ({ address, connectionId, durationMS = 0 }: Ended, isCancelled: boolean): Asker | undefined {
+    const opener = connectionId === undefined ? -1 : this.#entries.findIndex((entry) => entry.opens === connectionId && entry.address === address && entry.place?.cancelled !== true)
+    const index = opener === -1 ? this.#nearest(address, driversClock() - durationMS, isCancelled) : opener
+    if (index === -1) return undefined
+    const [entry] = this.#entries.splice(index, 1)
+    clearTimeout(entry!.timer)
+    return entry
+  }
+
+  /** @returns the index of who asked then, of those of the same moment the first who stands in the queue still; -1: nobody did since the watch began */
+  #nearest (address: string, asked: number, isCancelled: boolean): number {
     let nearest = -1
     let distance = Infinity
     for (const [index, entry] of this.#entries.entries()) {
       if (entry.asks > asked + distance) break
+      if (entry.address !== address || entry.isExpired || (entry.place?.cancelled ?? isCancelled) !== isCancelled) continue
       const off = Math.abs(entry.asks - asked)
-      if (entry.address !== address || off >= distance || entry.isExpired || (entry.place?.cancelled ?? isCancelled) !== isCancelled) continue
+      if (off > distance || (off === distance && (entry.opens !== undefined || this.#entries[nearest]?.opens === undefined))) continue
       nearest = index
       distance = off
     }
     // Before the watch began, a connection was being opened for it. The driver rounds, and so do we.
-    if (nearest === -1 || (asked < this.#began && distance > 1)) return undefined
-    const [entry] = this.#entries.splice(nearest, 1)
-    clearTimeout(entry!.timer)
-    return entry
+    return asked < this.#began && distance > 1 ? -1 : nearest
   }
 
   /** @returns how many left by themselves: an operation whose signal aborts ends without an event */

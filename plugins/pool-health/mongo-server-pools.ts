@@ -16,6 +16,8 @@ export interface ServerPool {
   /** Of `waitQueue`, in which who gave up stands until it is at the head. */
   readonly waitQueueSize: number
   readonly waitQueue: Iterable<Place> & { last (): Place | null }
+  /** Whether it serves those in its queue just now; else a connection is opened for nobody yet. */
+  readonly processingWaitQueue?: boolean
   readonly connections: Iterable<{ readonly id: number }>
   readonly checkedOut: Iterable<{ readonly id: number }>
 }

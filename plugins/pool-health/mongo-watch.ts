@@ -13,7 +13,7 @@ import { hasConnection } from './unavailable.js'
 /** Of the driver's events for pools (CMAP specification, "Connection Pool Monitoring"). */
 interface PoolEvent {
   address: string
-  connectionId?: number
+  connectionId?: number | undefined
   durationMS?: number
   reason?: string
   error?: unknown
@@ -44,6 +44,8 @@ export class MongoWatch extends PoolWatch {
   readonly #arrive: () => void
   /** The connection that is on its way back: one that broke is closed before it is there. */
   #returning: string | undefined
+  /** The connection that could not be opened: the driver tells next that who wanted it has none, and not which. */
+  #notOpened: number | undefined
   #hasFailed = false
 
   constructor (name: string, client: MongoClient, settings: WatchSettings, reports: WatchReports) {
@@ -67,6 +69,10 @@ export class MongoWatch extends PoolWatch {
         if (hold === undefined) return
         this.#held.delete(id)
         this.ended(hold, false)
+      })],
+      ['connectionCreated', this.#safely(({ address, connectionId }: PoolEvent) => {
+        const isForOne = this.#serverPools().some((pool) => pool.address === address && pool.processingWaitQueue === true)
+        if (isForOne) this.#askers.opens(address, connectionId!)
       })],
       ['connectionReady', this.#safely((event: PoolEvent) => {
         this.#opened(idOf(event))
@@ -212,7 +218,8 @@ export class MongoWatch extends PoolWatch {
 
   #failed (event: PoolEvent): void {
     const isTimeout = event.reason === 'timeout'
-    const asker = this.#askerOf(event, isTimeout)
+    const asker = this.#askerOf(isTimeout ? event : { ...event, connectionId: this.#notOpened }, isTimeout)
+    if (!isTimeout) this.#notOpened = undefined
     if (isTimeout) {
       // All connections were in use, which says nothing of the server.
       this.counters.timeouts++
@@ -231,8 +238,10 @@ export class MongoWatch extends PoolWatch {
 
   #closed (event: PoolEvent): void {
     const id = idOf(event)
-    // Else it could not be opened, which who wanted it is told.
-    if (!this.#open.delete(id)) return
+    if (!this.#open.delete(id)) {
+      this.#notOpened = event.connectionId
+      return
+    }
     this.counters.closed++
     if (event.reason !== 'error') return
     // Whoever had it knows.

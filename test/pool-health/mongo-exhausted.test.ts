@@ -1,4 +1,6 @@
-import { setMaxListeners } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { manualClock } from '../helpers/clock.js'
@@ -6,6 +8,12 @@ import { eventually } from '../helpers/eventually.js'
 import { ownMongo } from '../helpers/mongo.js'
 import { buildApp } from './build-app.js'
 import { addUp, connectMongoose, things } from './mongo-pool.js'
+
+function forward (socket: Socket, port: number): void {
+  const server = connect(port, '127.0.0.1')
+  server.on('error', () => {})
+  socket.pipe(server).pipe(socket)
+}
 
 t.test('a request that would wait for too long is refused before its handler; who was admitted is served', async (t) => {
   for (const hasOwnHandler of [false, true]) {
@@ -187,6 +195,50 @@ t.test('who gives up at the deadline and whom the driver gives up are counted on
   t.match(app.poolHealth.status().mongo, { asked: 7, acquired: 1, expired: 3, timeouts: 3, failed: 0, waiting: 0 })
   held.open()
   await first
+})
+
+t.test('for whom a connection does not open gives up at its deadline, whatever becomes of who asked at the same moment', async (t) => {
+  for (const other of ['waits for one that comes back', 'has one opened', 'has one refused'] as const) {
+    const server = await ownMongo(t)
+    let opened = 0
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {})
+      if (!isStalling) forward(socket, server.port)
+      else if (++opened === 1) socket.resume()
+      else if (other === 'has one opened') forward(socket, server.port)
+      else socket.destroy()
+    }).listen(0, '127.0.0.1')
+    let isStalling = false
+    t.teardown(() => proxy.close())
+    await once(proxy, 'listening')
+    const connection = await connectMongoose(t, `mongodb://127.0.0.1:${(proxy.address() as AddressInfo).port}/test`, {
+      maxPoolSize: other === 'waits for one that comes back' ? 2 : 3, heartbeatFrequencyMS: 60_000, connectTimeoutMS: 3_000
+    })
+    const all = connection.getClient().db().collection('things')
+    const { now } = manualClock()
+    const { app } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
+      app.get('/', { config: { poolHealth: { deadline: '100ms' } } }, async () => {
+        const [first] = await Promise.allSettled([all.findOne(), all.findOne()].map(async (find, index) => await find.finally(() => { if (index === 0) took = performance.now() - start })))
+        return first!.status === 'rejected' ? (first!.reason as { code?: string }).code : first!.status
+      })
+    })
+    await all.findOne()
+    const held = server.holdFinds()
+    const holder = all.findOne()
+    await held.arrived()
+    isStalling = true
+    let took = 0
+    const start = performance.now()
+    const reply = app.inject('/')
+    await eventually(() => app.poolHealth.status().mongo!.asked >= 3)
+    await delay(30)
+    held.open()
+    await holder
+    t.equal((await reply).body, 'FST_HEADROOM_POOL_HEALTH_BUSY', other)
+    t.ok(took < 1_000, `${took} ms`)
+    const { asked, acquired, failed, expired } = app.poolHealth.status().mongo!
+    t.strictSame([expired, asked], [1, acquired + failed + expired])
+  }
 })
 
 t.test('a pool that a route names must be one', async (t) => {
