@@ -197,9 +197,11 @@ export abstract class PoolWatch {
         this.reports.leaked(this.holds.report(hold, moment))
       }
       if (destroyLeaked === false || moment - hold.since < destroyLeaked || hold.release === undefined) continue
-      this.reports.returned(this.holds.report(hold, moment), 'taken away')
+      const report = this.holds.report(hold, moment)
       hold.isTaken = true
       hold.release(true)
+      // Last: whoever is told may have its holder give it back.
+      this.reports.returned(report, 'taken away')
     }
   }
 

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import { eventually } from '../helpers/eventually.js'
 import { manualClock } from '../helpers/clock.js'
@@ -84,6 +85,22 @@ t.test('without destroyLeaked nobody loses a connection; with it, the connection
     t.match(app.poolHealth.status().main, { leaking: 0, acquired: 2, released: 2, size: 1, idle: 1 })
     t.equal(leakLines(lines).length, 2)
   }
+})
+
+t.test('who hears that a connection is taken away may give it back', async (t) => {
+  const { url } = await usePostgres(t)
+  const pool = openPool(t, url, { max: 1 })
+  const { now, advance } = manualClock()
+  const timers = fakeIntervals(t)
+  const { app } = await buildApp(t, { pools: { main: pool }, leakThreshold: '30s', destroyLeaked: '30s', now })
+  const client = await pool.connect()
+  const giveBack = (): void => { client.release() }
+  subscribe('headroom:pool-health:leak-returned', giveBack)
+  t.teardown(() => { unsubscribe('headroom:pool-health:leak-returned', giveBack) })
+  advance(30_000)
+  t.doesNotThrow(() => { timers[0]!.tick() })
+  await pool.query('SELECT 1')
+  t.match(app.poolHealth.status().main, { leaked: 1, leaking: 0, acquired: 2, released: 2, closed: 1, size: 1, idle: 1 })
 })
 
 t.test('a query that runs for too long is told with its statement, without its values', async (t) => {
