@@ -68,6 +68,8 @@ export class PgWatch extends PoolWatch {
   /** How many of those have one opened for them. */
   #opening = 0
   readonly #probes = new Deadlines(PROMPT)
+  /** While the database is away: how many bytes each connection had had from it by then. */
+  #readBefore: WeakMap<PgClient, number> | undefined
 
   constructor (name: string, pool: PgPool, settings: WatchSettings, reports: WatchReports) {
     super(name, settings, reports)
@@ -160,6 +162,10 @@ export class PgWatch extends PoolWatch {
 
   protected override * openingFor (now: number): Generator<number> {
     for (const { since, isOpening } of this.#waits) if (isOpening) yield now - since
+  }
+
+  protected override awayChanged (isAway: boolean): void {
+    this.#readBefore = isAway ? new WeakMap(this.pool._clients?.map((client) => [client, bytesRead(client)])) : undefined
   }
 
   protected async probe (): Promise<void> {
@@ -340,8 +346,19 @@ export class PgWatch extends PoolWatch {
     client[this.#holdKey] = undefined
     const isLost = isBroken(client) || (Boolean(error) && isAwayError(error))
     if (isLost) this.readiness.doubt()
-    this.ended(hold, !error && !isLost)
+    this.ended(hold, !error && !isLost && this.#hasAnswered(client))
   }
+
+  /** Who gives a connection back need not have asked anything on it since the database went away. */
+  #hasAnswered (client: PgClient): boolean {
+    const before = this.#readBefore?.get(client)
+    return before === undefined || before === 0 || bytesRead(client) > before
+  }
+}
+
+/** 0 of those that do not tell it. */
+function bytesRead ({ connection }: PgClient & { connection?: { stream?: { bytesRead?: number } } }): number {
+  return connection?.stream?.bytesRead ?? 0
 }
 
 const outliving = new WeakSet<PgClient>()

@@ -215,6 +215,9 @@ export abstract class PoolWatch {
     return []
   }
 
+  /** The database was found to be away, or is back. */
+  protected awayChanged (_isAway: boolean): void {}
+
   protected predictedFor ({ size, idle, waiting, max }: PoolGauges): number {
     return idle + max - size > waiting ? 0 : this.predictedBehind(waiting)
   }
@@ -290,6 +293,7 @@ export abstract class PoolWatch {
 
   #isAwayNow (isAway: boolean): void {
     const now = this.settings.now()
+    this.awayChanged(isAway)
     if (isAway) {
       this.#awaySince = now
       this.reports.away()

@@ -8,6 +8,7 @@ import { connectTo } from '../helpers/http-client.js'
 import { ownPostgres } from '../helpers/postgres.js'
 import poolHealth from '../../plugins/pool-health/index.js'
 import { buildApp, listen, openPool } from './build-app.js'
+import { fakeIntervals } from './fake-intervals.js'
 
 const server = await ownPostgres(t)
 
@@ -83,6 +84,30 @@ t.test('a server that hangs makes a pool not ready in two seconds, and no later 
   t.equal(questions, 1, 'a hundred who ask are one question')
   await server.resume()
   await eventually(() => app.poolHealth.status().main!.ready)
+})
+
+t.test('a connection that comes back unused, or was used before, is no sign that a server which hangs is back', async (t) => {
+  const pool = openPool(t, server.url, { max: 3 })
+  const { now, advance } = manualClock()
+  // Nobody looks, and asks it.
+  fakeIntervals(t)
+  const { app, lines } = await buildApp(t, { pools: { main: pool }, now })
+  const used = await pool.connect()
+  await used.query('SELECT 1')
+  const waiting = await pool.connect()
+  ;(await pool.connect()).release()
+  await server.pause()
+  advance(5_001)
+  t.equal(await app.poolHealth.isReady(), false)
+  used.release()
+  ;(await pool.connect()).release()
+  t.equal(app.poolHealth.status().main!.ready, false)
+  t.equal(app.poolHealth.advise().main!.verdict, 'away')
+  t.notOk(lines().some(({ msg }) => /answers again/.test(msg)))
+  await server.resume()
+  await waiting.query('SELECT 1')
+  waiting.release()
+  t.equal(app.poolHealth.status().main!.ready, true, 'an answer is')
 })
 
 t.test('a pool that is busy is ready, and one whose connections are all held for too long is not, until one comes back', async (t) => {
