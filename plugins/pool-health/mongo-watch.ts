@@ -1,4 +1,4 @@
-import { currentContext } from '../shared/request-context.js'
+import { currentContext, inContext } from '../shared/request-context.js'
 import { captureStack } from './call-site.js'
 import { isAwayError } from './driver-errors.js'
 import { BusyError } from './errors.js'
@@ -148,7 +148,8 @@ export class MongoWatch extends PoolWatch {
         // After the event loop was blocked the answer may lie in the socket, unread: it is read before the next immediate.
         timer = setTimeout(() => { setImmediate(giveUp) }, PROMPT).unref()
       })
-      const ping = this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal })
+      // For all who ask, and not by the deadline of the first one's route.
+      const ping = inContext(undefined, () => this.#client.db('admin').command({ ping: 1 }, { signal: abort.signal }))
       await Promise.race([ping, late])
     } catch (error) {
       if (isAwayError(error)) this.readiness.away()

@@ -241,6 +241,25 @@ t.test('for whom a connection does not open gives up at its deadline, whatever b
   }
 })
 
+t.test('whether a pool is ready is asked by no route\'s deadline', async (t) => {
+  const server = await ownMongo(t)
+  const connection = await connectMongoose(t, server.url, { maxPoolSize: 1 })
+  const { now } = manualClock()
+  const { app } = await buildApp(t, { pools: { mongo: connection }, now }, (app) => {
+    app.get('/ready', { config: { poolHealth: { deadline: '20ms' } } }, async () => await app.poolHealth.isReady())
+  })
+  const held = server.holdFinds()
+  const find = things(connection).find().exec()
+  await held.arrived()
+  const reply = app.inject('/ready')
+  await eventually(() => app.poolHealth.status().mongo!.waiting === 1)
+  await delay(60)
+  held.open()
+  await find
+  t.equal((await reply).body, 'true')
+  t.match(app.poolHealth.status().mongo, { expired: 0, acquired: 2 })
+})
+
 t.test('a pool that a route names must be one', async (t) => {
   const server = await ownMongo(t)
   const connection = await connectMongoose(t, server.url)
