@@ -1,6 +1,7 @@
 import { isHeldLong } from '../shared/long-holds.js'
 import type { RequestContext } from '../shared/request-context.js'
 import { callSite, type CapturedStack } from './call-site.js'
+import type { Holding } from './recent-load.js'
 import { sqlShape } from './sql-shape.js'
 
 /** Who asked for a connection. */
@@ -63,6 +64,11 @@ export interface Holder {
   longest: number
 }
 
+/** Whether on purpose, for as long as somebody reads. */
+export function isLong ({ connection }: Hold): boolean {
+  return connection !== undefined && isHeldLong(connection)
+}
+
 /** What of a request may be told: the route's pattern, never the URL. */
 export function requestOf (context: RequestContext | undefined): { method?: string, route?: string, requestId?: string } {
   const request = context?.request
@@ -121,13 +127,18 @@ export class Holds {
     for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield hold.since
   }
 
+  /** Each, the oldest first. */
+  * present (): Generator<Holding> {
+    for (let hold = this.#oldest; hold !== undefined; hold = hold.newer) yield { since: hold.since, isLong: isLong(hold) }
+  }
+
   /** Those that are held for as long as `threshold` or longer, and not on purpose. */
   * longerThan (threshold: number, now: number): Generator<Hold> {
     let next: Hold | undefined
     for (let hold = this.#oldest; hold !== undefined && now - hold.since >= threshold; hold = next) {
       // Who looks at it may end it.
       next = hold.newer
-      if (!hold.isReturning && (hold.connection === undefined || !isHeldLong(hold.connection))) yield hold
+      if (!hold.isReturning && !isLong(hold)) yield hold
     }
   }
 

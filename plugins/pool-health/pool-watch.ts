@@ -4,7 +4,7 @@ import type { RequestContext } from '../shared/request-context.js'
 import { advise, type Advice } from './advice.js'
 import { BusyError } from './errors.js'
 import type { Dirt } from './dirt.js'
-import { Holds, type Holder, type Hold, type HoldReport } from './holds.js'
+import { Holds, isLong, type Holder, type Hold, type HoldReport } from './holds.js'
 import { predictedWait } from './predicted-wait.js'
 import { PROMPT, Readiness } from './readiness.js'
 import { RecentLoad } from './recent-load.js'
@@ -152,7 +152,7 @@ export abstract class PoolWatch {
   /** What is the matter with it, by the last one to two minutes. */
   advise (): Advice {
     return advise({
-      ...this.load.load(this.settings.now(), { holding: this.holds.since(), waiting: this.waitingSince() }),
+      ...this.load.load(this.settings.now(), { holding: this.holds.present(), waiting: this.waitingSince() }),
       max: this.gauges().max,
       peak: this.#peak,
       acquiredEver: this.counters.acquired,
@@ -188,7 +188,7 @@ export abstract class PoolWatch {
   look (): void {
     const { now, leakThreshold, destroyLeaked } = this.settings
     const moment = now()
-    this.load.look(moment, this.holds.since())
+    this.load.look(moment, this.holds.present())
     this.readiness.look()
     for (const hold of this.holds.longerThan(leakThreshold, moment)) {
       if (!hold.isReported) {
@@ -250,7 +250,7 @@ export abstract class PoolWatch {
     if (isAnswer) this.readiness.answered(now)
     if (hold.isCounted) {
       this.counters.released++
-      this.load.held(hold.since, now)
+      this.load.held(hold.since, now, now - hold.since >= this.settings.slowHold && isLong(hold))
     }
     if (hold.isReported && !hold.isTaken) this.reports.returned(this.holds.report(hold, now), 'returned')
     hold.asked = undefined

@@ -20,10 +20,16 @@ interface Window {
   slow: number
 }
 
+/** A connection in use. */
+export interface Holding {
+  readonly since: number
+  /** On purpose, for as long as somebody reads: that takes a connection, and is no slow query. */
+  readonly isLong: boolean
+}
+
 /** Those who are there now. */
 export interface Present {
-  /** Since when each connection is in use. */
-  holding: Iterable<number>
+  holding: Iterable<Holding>
   /** Since when each caller waits that found none. */
   waiting: Iterable<number>
 }
@@ -79,23 +85,25 @@ export class RecentLoad {
     this.#current.turnedAway++
   }
 
-  held (since: number, now: number): void {
+  /** @param isLong whether on purpose; of one that was not held for long that is of no interest */
+  held (since: number, now: number, isLong = false): void {
+    this.#credit(this.#current, since, now, isLong)
+    if (isLong) return
     const age = now - since
     this.#hold.record(age)
     this.#lastHolds[this.#ended++ % LAST] = age
     this.#usualHold = undefined
     if (age >= this.#slowHold) this.#current.slow++
-    this.#credit(this.#current, since, now)
   }
 
   created (milliseconds: number): void {
     this.#creation.record(milliseconds)
   }
 
-  look (now: number, holding: Iterable<number>): void {
+  look (now: number, holding: Iterable<Holding>): void {
     if (now - this.#current.since < WINDOW) return
     // Each window has its own part of a hold that lasts for several.
-    for (const since of holding) this.#credit(this.#current, since, now)
+    for (const { since, isLong } of holding) this.#credit(this.#current, since, now, isLong)
     for (const durations of [this.#wait, this.#delay, this.#hold, this.#creation]) durations.rotate()
     this.#previous = this.#current
     this.#current = newWindow(now)
@@ -115,10 +123,10 @@ export class RecentLoad {
     const present = { ...this.#current }
     let slowNow = 0
     let holders = 0
-    for (const since of holding) {
+    for (const { since, isLong } of holding) {
       holders++
-      this.#credit(present, since, now)
-      if (now - since >= this.#slowHold) slowNow++
+      this.#credit(present, since, now, isLong)
+      if (!isLong && now - since >= this.#slowHold) slowNow++
     }
     let waitingNow = 0
     let waitingFor = 0
@@ -142,10 +150,10 @@ export class RecentLoad {
     }
   }
 
-  #credit (window: Window, since: number, now: number): void {
+  #credit (window: Window, since: number, now: number, isLong: boolean): void {
     const within = now - Math.max(since, window.since)
     window.held += within
-    if (now - since >= this.#slowHold) window.heldSlowly += within
+    if (!isLong && now - since >= this.#slowHold) window.heldSlowly += within
   }
 }
 

@@ -5,7 +5,7 @@ export function holdLong (connection: object): void {
   held.add(connection)
 }
 
-/** It is on its way back. */
+/** It has been given back. */
 export function holdNoLonger (connection: object): void {
   held.delete(connection)
 }

@@ -121,10 +121,11 @@ export class PgLease {
   }
 
   #release (isClosed: boolean): void {
-    holdNoLonger(this.client)
     // What comes while it is closed, nobody wants.
     if (!isClosed) this.client.off('error', ignore)
+    // Who watches the pool looks at what it was held for when it comes back.
     this.client.release(isClosed)
+    holdNoLonger(this.client)
   }
 
   async #query (text: string): Promise<void> {
