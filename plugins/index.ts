@@ -4,13 +4,14 @@ import type { CacheOptions } from './cache/index.js'
 import type { CacheHeadersOptions } from './cache-headers/index.js'
 import type { CompressionOptions } from './compression/index.js'
 import { OptionError } from './errors.js'
+import type { ParallelPluginOptions } from './parallel/index.js'
 import type { PoolHealthOptions } from './pool-health/index.js'
 import { resolveOptions, type Option, INVALID } from './shared/options.js'
 import type { SlowRequestOptions } from './slow-request/index.js'
 import type { StreamReplyOptions } from './stream-reply/index.js'
 import type { WriteBehindPluginOptions } from './write-behind/index.js'
 
-export type { CacheHeadersOptions, CacheOptions, CompressionOptions, PoolHealthOptions, SlowRequestOptions, StreamReplyOptions, WriteBehindPluginOptions }
+export type { CacheHeadersOptions, CacheOptions, CompressionOptions, ParallelPluginOptions, PoolHealthOptions, SlowRequestOptions, StreamReplyOptions, WriteBehindPluginOptions }
 
 /** Each technique: `false` leaves it out, `true` or an object registers it with those options. */
 export interface HeadroomOptions {
@@ -18,6 +19,8 @@ export interface HeadroomOptions {
   slowRequest?: SlowRequestOptions | boolean
   /** Default `true`, with `app.redis` where there is one. */
   cache?: CacheOptions | boolean
+  /** Default `true`: `request.parallel`. */
+  parallel?: ParallelPluginOptions | boolean
   /** Default: on where there is a pool to watch, `app.pg` of @fastify/postgres. */
   poolHealth?: PoolHealthOptions | boolean
   /** Default `false`: it needs a Redis that keeps what it is given. */
@@ -32,6 +35,7 @@ export interface HeadroomOptions {
 
 const OPTIONS = {
   slowRequest: technique<SlowRequestOptions>(),
+  parallel: technique<ParallelPluginOptions>(),
   cache: technique<CacheOptions>(),
   poolHealth: technique<PoolHealthOptions>(),
   writeBehind: technique<WriteBehindPluginOptions>(),
@@ -49,6 +53,8 @@ const headroom: FastifyPluginAsync<HeadroomOptions> = async (app, raw) => {
   // First the clock of the latency plugin, so that it times what the others do.
   const slowRequest = optionsOf(options.slowRequest, true)
   if (slowRequest) await app.register(await load(import('./slow-request/index.js')), slowRequest)
+  const parallel = optionsOf(options.parallel, true)
+  if (parallel) await app.register(await load(import('./parallel/index.js')), parallel)
   const poolHealth = optionsOf(options.poolHealth, await hasPools(app))
   if (poolHealth) await app.register(await load(import('./pool-health/index.js')), poolHealth)
   const writeBehind = optionsOf(options.writeBehind, false)

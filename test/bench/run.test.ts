@@ -40,7 +40,7 @@ t.test('slow-request is served on and off, and people can read it', async (t) =>
 t.test('a bench that is not there is answered with those that are', async (t) => {
   const { code, stderr } = await runBuilt('run.js', ['teleport'])
   t.equal(code, 64)
-  t.match(stderr, 'There is no bench "teleport"; there are codec, compression-br, compression-gzip, compression-identity, export, get-many, get-or-set-memory-hit, not-modified, pool-query, pool-query-route, redis-hit, redis-hit-route, slow-request, write-behind-cold, write-behind-hot.')
+  t.match(stderr, 'There is no bench "teleport"; there are codec, compression-br, compression-gzip, compression-identity, export, get-many, get-or-set-memory-hit, not-modified, parallel, pool-query, pool-query-route, redis-hit, redis-hit-route, slow-request, write-behind-cold, write-behind-hot.')
   t.match(stderr, 'npm run bench [-- <name>…] [--quick] [--json]')
 })
 

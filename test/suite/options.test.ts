@@ -8,7 +8,7 @@ const code = 'FST_HEADROOM_OPTION'
 const techniques = 'true, false or the options of the technique'
 
 const mistakes: Array<[title: string, options: unknown, message: string]> = [
-  ['an unknown technique', { slowRequests: true }, 'headroom: options.slowRequests: expected one of the keys slowRequest, cache, poolHealth, writeBehind, streamReply, cacheHeaders, compression, got the unknown key "slowRequests"; did you mean "slowRequest"?'],
+  ['an unknown technique', { slowRequests: true }, 'headroom: options.slowRequests: expected one of the keys slowRequest, parallel, cache, poolHealth, writeBehind, streamReply, cacheHeaders, compression, got the unknown key "slowRequests"; did you mean "slowRequest"?'],
   ['a number for a technique', { cache: 5 }, `headroom: options.cache: expected ${techniques}, got 5`],
   ['a string for a technique', { cache: 'on' }, `headroom: options.cache: expected ${techniques}, got "on"`],
   ['null for a technique', { poolHealth: null }, `headroom: options.poolHealth: expected ${techniques}, got null`],

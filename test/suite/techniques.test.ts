@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 import { buildApp } from './build-app.js'
 
-const techniques = ['headroom-slow-request', 'headroom-pool-health', 'headroom-cache', 'headroom-stream-reply', 'headroom-cache-headers', 'headroom-compression']
+const techniques = ['headroom-slow-request', 'headroom-parallel', 'headroom-pool-health', 'headroom-cache', 'headroom-stream-reply', 'headroom-cache-headers', 'headroom-compression']
 
 /** Never connects: a pool opens its first connection when it is asked for one. */
 const idlePool = (): Pool => new Pool({ host: '127.0.0.1', port: 1 })
@@ -31,7 +31,7 @@ t.test('without options and without a pool there are the cache and the slow log,
 })
 
 t.test('a technique that is switched off is not registered and decorates nothing', async (t) => {
-  const { app } = await buildApp(t, { slowRequest: false, cache: false, poolHealth: false, streamReply: false, cacheHeaders: false, compression: false }, (app) => { app.decorate('pg' as string, { pool: idlePool() }) })
+  const { app } = await buildApp(t, { slowRequest: false, parallel: false, cache: false, poolHealth: false, streamReply: false, cacheHeaders: false, compression: false }, (app) => { app.decorate('pg' as string, { pool: idlePool() }) })
   for (const name of techniques) t.notOk(app.hasPlugin(name), name)
   for (const name of ['cache', 'poolHealth', 'streamReply', 'compression']) t.notOk(app.hasDecorator(name), name)
   app.get('/', async (request) => Reflect.ownKeys(request.routeOptions.config).map(String))
@@ -39,7 +39,7 @@ t.test('a technique that is switched off is not registered and decorates nothing
 })
 
 t.test('each technique is switched off alone', async (t) => {
-  for (const [index, option] of ['slowRequest', 'poolHealth', 'cache', 'streamReply', 'cacheHeaders', 'compression'].entries()) {
+  for (const [index, option] of ['slowRequest', 'parallel', 'poolHealth', 'cache', 'streamReply', 'cacheHeaders', 'compression'].entries()) {
     const { app } = await buildApp(t, { [option]: false }, (app) => { app.decorate('pg' as string, { pool: idlePool() }) })
     t.strictSame(techniques.filter((technique) => !app.hasPlugin(technique)), [techniques[index]])
   }
