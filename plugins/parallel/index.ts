@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { clientSignal } from '../shared/client-signal.js'
-import { boolean, complaint, custom, describe, duration, LONGEST_TIMER, number, resolveOptions, string } from '../shared/options.js'
+import { boolean, complaint, custom, describe, duration, LONGEST_TIMER, number, orFalse, resolveOptions, string } from '../shared/options.js'
 import { inSpan } from '../shared/spans.js'
 import type { Duration } from '../shared/units.js'
 import { BranchesRun, type Branch, type Branches } from './branches.js'
@@ -15,8 +15,8 @@ export type Results<Own extends Branches> = { -readonly [Name in keyof Own]: Awa
 export type SettledResults<Own extends Branches> = { -readonly [Name in keyof Own]: PromiseSettledResult<Awaited<ReturnType<Own[Name]>>> }
 
 export interface ParallelPluginOptions {
-  /** How long the branches of one call may take in all. Default: as long as they take. */
-  deadline?: Duration
+  /** How long the branches of one call may take in all. Default `false`: as long as they take. */
+  deadline?: Duration | false
   /** How many branches of one call run at once; the others wait for their turn, in order. Default: all. */
   concurrency?: number
   /** The name of the request's method. Default `'parallel'`. */
@@ -59,7 +59,7 @@ declare module 'fastify' {
 }
 
 const SETTINGS = {
-  deadline: duration(undefined, { min: 1, max: LONGEST_TIMER }),
+  deadline: orFalse(duration(undefined, { min: 1, max: LONGEST_TIMER })),
   concurrency: number(undefined, { min: 1, max: Number.MAX_SAFE_INTEGER })
 }
 const OPTIONS = { ...SETTINGS, decorateAs: string('parallel') }
@@ -84,18 +84,19 @@ const parallel: FastifyPluginAsync<ParallelPluginOptions> = async (app, raw) => 
   }
 
   app.decorateRequest(decorateAs as 'parallel', async function (this: FastifyRequest, branches: Branches, options = {}) {
-    const { settle, signal, deadline = byDefault.deadline, concurrency = byDefault.concurrency ?? Infinity } = resolveOptions(CALL_OPTIONS, options, `request.${decorateAs}`, OptionError)
-    if (!isBranches(branches)) throw new OptionError(complaint(`request.${decorateAs}`, 'an object of functions', describe(branches)))
+    const { settle, signal, deadline = byDefault.deadline ?? false, concurrency = byDefault.concurrency ?? Infinity } = resolveOptions(CALL_OPTIONS, options, `request.${decorateAs}`, OptionError)
+    checkBranches(branches, `request.${decorateAs}`)
     const reply = replyOf(this)[REPLY]
     const results = await new BranchesRun(branches, {
-      deadline,
+      deadline: deadline === false ? undefined : deadline,
       concurrency,
       settle,
       signals: [...(reply === null ? [] : [clientSignal(this, reply)]), ...(signal === undefined ? [] : [signal])],
       run: inSpan,
       lateError: (late) => {
-        channels.late.publish(() => ({ method: this.method, route: this.routeOptions.url ?? 'other', deadline: deadline!, late }))
-        return new DeadlineError(deadline!, late)
+        const milliseconds = deadline as number
+        channels.late.publish(() => ({ method: this.method, route: this.routeOptions.url ?? 'other', deadline: milliseconds, late }))
+        return new DeadlineError(milliseconds, late)
       }
     }).results()
     // Each by its own name, also where that is `__proto__`.
@@ -107,8 +108,12 @@ function replyOf (request: FastifyRequest): { [REPLY]: FastifyReply | null } {
   return request as FastifyRequest & { [REPLY]: FastifyReply | null }
 }
 
-function isBranches (value: unknown): value is Branches {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((branch) => typeof branch === 'function')
+/** A promise among them runs already: nothing could tell it to stop. */
+function checkBranches (branches: unknown, place: string): void {
+  if (typeof branches !== 'object' || branches === null || Array.isArray(branches)) throw new OptionError(complaint(place, 'an object of functions', describe(branches)))
+  for (const [name, branch] of Object.entries(branches)) {
+    if (typeof branch !== 'function') throw new OptionError(complaint(`${place}.${name}`, 'a function', describe(branch)))
+  }
 }
 
 export default fp(parallel, { name: 'headroom-parallel', fastify: '5.x' })

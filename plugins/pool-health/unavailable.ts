@@ -8,6 +8,8 @@ const COME_AGAIN = 1_000
 /** Of these methods nothing is done twice when a client comes again (RFC 9110 §9.2.2). */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'])
 
+const OF_PACKAGE = /^FST_HEADROOM_/
+
 /** Requests that have had a connection: they may have changed something. */
 const served = new WeakSet<FastifyRequest>()
 
@@ -28,6 +30,8 @@ export function refused<T extends Error> (error: T, milliseconds: number, reques
 export function unavailable (error: unknown, request: FastifyRequest, pool?: { name: string, predictedWait: () => number }): unknown {
   const own = ownAmong(error)
   if (own !== undefined) return own
+  // Another plugin of the package has judged what it had from the database.
+  if (OF_PACKAGE.test(String((error as { code?: unknown } | null)?.code))) return error
   if (isQueueTimeout(error)) {
     return refused(new BusyError(pool === undefined ? 'the pool' : `the pool ${pool.name}`, { cause: error }), pool?.predictedWait() ?? COME_AGAIN, request)
   }

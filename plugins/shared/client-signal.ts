@@ -7,6 +7,8 @@ const signals = new WeakMap<FastifyRequest, AbortSignal>()
 export class ClientLeftError extends Error {
   override readonly name = 'AbortError'
   readonly code = 'FST_HEADROOM_CLIENT_LEFT'
+  /** As nginx has it of such requests. Nobody gets it; a handler that fails by it is logged as what it is, and not as a fault of the server. */
+  readonly statusCode = 499
 
   constructor () {
     super('The client left before the reply was complete')

@@ -157,6 +157,7 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
   app.decorate(decorateAs, { stats: () => stats.snapshot } satisfies StreamReply)
 
   app.decorateReply('streamQuery', async function (this: FastifyReply, query, options = {}) {
+    if (Array.isArray(options)) throw new OptionError(complaint('reply.streamQuery', 'values beside the text, { text, values }', describe(options)))
     const { pool, filename, columns, formulas, ...own } = resolveOptions(QUERY_OPTIONS, options, 'reply.streamQuery', OptionError)
     const route = routeOf(this.request, own)
     const { text, values = [] } = typeof query === 'string' ? { text: query } : query ?? {} as { text?: undefined, values?: undefined }
@@ -193,6 +194,7 @@ const streamReply: FastifyPluginAsync<StreamReplyOptions> = async (app, raw) => 
 
   function poolOf (name: string = Object.keys(pools)[0] ?? 'main'): LeasePool {
     const pool = Object.hasOwn(pools, name) ? pools[name] : undefined
+    if (pool === undefined && Object.keys(pools).length === 0) throw new OptionError(complaint('options.pools', 'pools by name, or @fastify/postgres registered before', 'none'))
     if (pool === undefined) throw new OptionError(complaint('options.pool', `the name of a pool: ${Object.keys(pools).join(', ')}`, describe(name)))
     refusePipelined(name, pool)
     return pool as unknown as LeasePool

@@ -57,10 +57,10 @@ t.test('who is late is named in a 504 and on the channel; a call has its own dea
   const never = async (): Promise<void> => { await new Promise(() => {}) }
   const app = await buildApp(t, { deadline: '20ms' }, (app) => {
     app.get('/users/:id', async (request) => await request.parallel({ user: () => 1, posts: never, friends: never }))
-    app.get('/patient', async (request) => await request.parallel({ user: async () => await delay(60, 'late') }, { deadline: '5s' }))
+    for (const deadline of ['5s', false] as const) app.get(`/patient/${deadline}`, async (request) => await request.parallel({ user: async () => await delay(60, 'late') }, { deadline }))
   })
   t.match((await app.inject('/users/7?secret=1')).json(), { statusCode: 504, code: 'FST_HEADROOM_PARALLEL_DEADLINE', message: 'parallel: not there within 20 ms: posts, friends' })
-  t.strictSame((await app.inject('/patient')).json(), { user: 'late' })
+  for (const path of ['/patient/5s', '/patient/false']) t.strictSame((await app.inject(path)).json(), { user: 'late' })
   t.strictSame(told, [{ method: 'GET', route: '/users/:id', deadline: 20, late: ['posts', 'friends'] }])
 })
 
@@ -139,7 +139,7 @@ t.test('what is wrong stops the boot, or is an error of the call that says what 
     app.get('/right', async (request) => await together(request)({ one: () => 1 }))
   })
   t.match((await app.inject('/array')).json(), { code, message: 'parallel: request.together: expected an object of functions, got an array of 1' })
-  t.match((await app.inject('/promise')).json(), { code, message: 'parallel: request.together: expected an object of functions, got an object' })
+  t.match((await app.inject('/promise')).json(), { code, message: 'parallel: request.together.user: expected a function, got an instance of Promise' })
   t.match((await app.inject('/signal')).json(), { code, message: 'parallel: request.together.signal: expected an AbortSignal, got an object' })
   t.strictSame((await app.inject('/right')).json(), { one: 1 })
 })

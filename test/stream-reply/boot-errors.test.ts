@@ -42,11 +42,13 @@ t.test('a mistake in a call is an error of the request, before a connection is a
   const { app, pool } = await buildApp(t, 'postgres://nobody@127.0.0.1:1/none', (app) => {
     app.get('/option', async (_request, reply) => await reply.streamQuery('SELECT 1', { filname: 'a.csv' } as object))
     app.get('/query', async (_request, reply) => await reply.streamQuery({ sql: 'SELECT 1' } as unknown as string))
+    app.get('/values', async (_request, reply) => await reply.streamQuery('SELECT $1', [1] as object))
     app.get('/nothing', async (_request, reply) => await reply.streamQuery(undefined as unknown as string))
     app.get('/columns', async (_request, reply) => await reply.streamQuery('SELECT 1', { columns: [] }))
   })
   t.match((await app.inject('/option')).json(), { statusCode: 500, code, message: /reply\.streamQuery\.filname.*did you mean "filename"/ })
   t.match((await app.inject('/query')).json(), { statusCode: 500, code, message: /a text of SQL, or \{ text, values \}/ })
+  t.match((await app.inject('/values')).json(), { statusCode: 500, code, message: /expected values beside the text, \{ text, values \}, got an array of 1/ })
   t.match((await app.inject('/nothing')).json(), { statusCode: 500, code, message: /a text of SQL, or \{ text, values \}, got undefined/ })
   t.match((await app.inject('/columns')).json(), { statusCode: 500, code, message: /reply\.streamQuery\.columns: expected an array of names of columns/ })
   t.equal(pool.totalCount, 0)
@@ -60,6 +62,16 @@ t.test('of @fastify/postgres a pool whose clients pipeline is refused where it i
   await app.register(streamReply)
   app.get('/', async (_request, reply) => await reply.streamQuery('SELECT 1'))
   t.match((await app.inject('/')).json(), { statusCode: 500, code, message: /options\.pools\.main: expected a pool without pg's option pipeline/ })
+})
+
+t.test('without a pool rows of elsewhere are sent, and of a query it is said what is missing', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(streamReply)
+  app.get('/', async (_request, reply) => await reply.streamQuery('SELECT 1'))
+  app.get('/rows', async (_request, reply) => await reply.streamRows([{ id: 1 }]))
+  t.match((await app.inject('/')).json(), { statusCode: 500, code, message: 'stream-reply: options.pools: expected pools by name, or @fastify/postgres registered before, got none' })
+  t.strictSame((await app.inject('/rows')).json(), [{ id: 1 }])
 })
 
 t.test('a pool of pg-native is told to be one', async (t) => {

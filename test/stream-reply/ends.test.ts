@@ -193,6 +193,7 @@ t.test('a watched pool takes a reply that lasts for no leak, and a line says whi
   const { stream, lines } = captureLog<Record<string, unknown>>()
   const { app } = await buildApp(t, url, (app) => {
     app.get('/', async (_request, reply) => await reply.streamQuery(LARGE))
+    app.get('/guarded', { config: { poolHealth: { deadline: '5s' } } }, async (_request, reply) => await reply.streamQuery("SELECT set_config('a.b', 'c', false), nextval('numbers')"))
     app.get('/few', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one'))
   }, { pools: { main: pool }, server: { logger: { level: 'debug', stream } }, before: async (app: FastifyInstance) => { await app.register(poolHealth, { pools: { main: pool }, leakThreshold: '100ms', logInterval: false }) } })
   const port = await listen(app)
@@ -205,6 +206,8 @@ t.test('a watched pool takes a reply that lasts for no leak, and a line says whi
   await eventually(() => app.streamReply.stats().running === 0 && pool.idleCount === pool.totalCount)
   t.match(app.poolHealth.status().main, { leaked: 1, leaking: 0 })
   t.equal((await app.inject('/few')).statusCode, 200)
+  await pool.query('CREATE SEQUENCE numbers')
+  t.match((await app.inject('/guarded')).json(), { statusCode: 500, code: 'FST_HEADROOM_STREAM_REPLY_STATEMENT' }, 'on a guarded route a database that refuses to write is not away')
   t.match(lines().filter(({ streamReply }) => streamReply !== undefined), [
     { level: 20, streamReply: { method: 'GET', route: '/', path: 'json', format: 'json', outcome: 'left' } },
     { level: 20, streamReply: { route: '/few', rows: 1, bytes: 12, outcome: 'complete' } }

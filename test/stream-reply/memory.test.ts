@@ -24,7 +24,7 @@ t.test(`an export of ${MANY} rows takes hardly more memory than one of ${FEW}`, 
       }).on('end', () => { resolve({ bytes, last }) }).on('error', reject)
     }).on('error', reject)
   })
-  for (const path of ['/json', '/json-with-a-value', '/copy', '/cursor']) {
+  for (const path of ['/json', '/json-with-a-value', '/copy', '/cursor', '/rows', '/iterable']) {
     // Compiled, and the heap has its size.
     for (let time = 0; time < 3; time++) await get(`${path}/${FEW}`)
     await get('/peak')
