@@ -1,6 +1,6 @@
 // Runs the tests that `npm run build:suite` has built. Prints a line for each file, and of each assertion that failed what it found.
 //
-//   node scripts/run-suite.js [--coverage] [--jobs=<number>] [--timeout=<seconds>] [<file, folder or pattern> ...]
+//   node scripts/run-suite.js [--coverage] [--jobs=<number>] [--timeout=<seconds>] [--without=<file, folder or pattern> ...] [<file, folder or pattern> ...]
 //
 // Files are named as they are written, test/cache/tags.test.ts, or as they are built. Jobs, and seconds for each file, are by
 // default those of .taprc. With TAP_OUTPUT_FILE set, all that the tests report goes there too.
@@ -25,7 +25,7 @@ const lastWords = 5
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { coverage: { type: 'boolean' }, jobs: { type: 'string' }, timeout: { type: 'string' } }
+  options: { coverage: { type: 'boolean' }, jobs: { type: 'string' }, timeout: { type: 'string' }, without: { type: 'string', multiple: true } }
 })
 process.chdir(root)
 const jobs = numberOf('jobs')
@@ -138,14 +138,14 @@ function chosenFiles () {
     .filter((file) => file.endsWith('.test.js'))
     .sort()
   if (all.length === 0) throw new Error(`no tests in ${built}: npm run build:suite`)
-  if (positionals.length === 0) return all
-  const chosen = new Set()
-  for (const pattern of positionals) {
+  const filesOf = (pattern) => {
     const meant = meantBy(pattern)
     const found = all.filter((file) => meant.test(file))
     if (found.length === 0) throw new Error(`${pattern}: no such test in ${built}`)
-    for (const file of found) chosen.add(file)
+    return found
   }
+  const chosen = new Set(positionals.length === 0 ? all : positionals.flatMap(filesOf))
+  for (const file of (options.without ?? []).flatMap(filesOf)) chosen.delete(file)
   return [...chosen]
 }
 

@@ -77,7 +77,9 @@ const names: Array<[named: string, ran: string[]]> = [
   ['build/suite/test/a.test.js', ['a']],
   ['test/in', ['in/a', 'in/deep/b']],
   ['test/*.test.ts', ['a', 'b']],
-  ['test/**/a.test.ts', ['a', 'in/a']]
+  ['test/**/a.test.ts', ['a', 'in/a']],
+  ['--without=test/in', ['a', 'b']],
+  ['--without=test/a.test.ts', ['b', 'in/a', 'in/deep/b']]
 ]
 
 for (const [named, ran] of names) {
