@@ -280,16 +280,16 @@ t.test('behind another reply on the same connection one can be late, and its cli
   const { url } = await usePostgres(t)
   const { app, pool } = await buildApp(t, url, (app) => {
     app.get('/first', async (_request, reply) => await reply.streamQuery(LARGE))
-    app.get('/late', async (_request, reply) => await reply.streamQuery(LARGE, { deadline: '300ms' }))
-    app.get('/slow', async (_request, reply) => await reply.streamQuery(LARGE, { minThroughput: '1mb', throughputWindow: '200ms' }))
+    app.get('/late', async (_request, reply) => await reply.streamQuery(LARGE, { deadline: '1s' }))
+    app.get('/slow', async (_request, reply) => await reply.streamQuery(LARGE, { minThroughput: '100kb', throughputWindow: '200ms' }))
   })
   const port = await listen(app)
   for (const path of ['/late', '/slow']) {
     const socket = await get(port, '/first')
     socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
     await eventually(() => app.streamReply.stats().running === 2)
-    // The first one stands still for longer than the other may take.
-    await delay(500)
+    // The first one stands still for longer than the other may take, or 64 KB last at that rate.
+    await delay(1_500)
     t.equal(app.streamReply.stats().running, path === '/late' ? 1 : 2)
     const { replies, isOver } = await readAll(socket)
     t.equal(replies[0]?.slice(-7), '\r\n0\r\n\r\n')
@@ -315,3 +315,21 @@ async function readAll (socket: Socket): Promise<{ replies: string[], isOver: bo
     })
   })
 }
+
+t.test('where a query is not to be cancelled its connection is closed, by which the database finds out', async (t) => {
+  const { url } = await usePostgres(t)
+  const { app, pool } = await buildApp(t, url, (app) => {
+    app.get('/', async (_request, reply) => await reply.streamQuery('SELECT repeat(\'x\', 2000) AS text, pg_sleep(0.001) FROM generate_series(1, 1000000)', { cancel: 'destroy' }))
+    app.get('/whole', async (_request, reply) => await reply.streamQuery('SELECT 1 AS one', { cancel: 'destroy' }))
+  }, { max: 1 })
+  t.strictSame((await app.inject('/whole')).json(), [{ one: 1 }])
+  const { rows: [own] } = await pool.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const socket = await get(await listen(app), '/')
+  await eventually(() => app.streamReply.stats().running === 1)
+  socket.destroy()
+  await eventually(() => pool.totalCount === 0)
+  let backends: unknown[] = [own]
+  while (backends.length > 0) backends = await query(url, `SELECT pid FROM pg_stat_activity WHERE pid = ${own!.pid}`)
+  t.strictSame((await app.inject('/whole')).json(), [{ one: 1 }], 'on another connection')
+  t.match(app.streamReply.stats(), { complete: 2, left: 1 })
+})
